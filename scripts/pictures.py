@@ -1,0 +1,88 @@
+"""Draw the README's pictures: applications of real jobs on a sandbox cluster, as their users see them.
+
+usage: python -m scripts.pictures
+
+Nothing in them is made up: the terminal's pixels come from a compute node through a gateway.
+"""
+
+import re
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from bwvisu.cli.local import install_terminal
+from bwvisu.sandbox import Options, Sandbox
+from tests.support.browser import Terminal, chromium, new_page
+from tests.support.world import Person, address, service_in
+
+HERE = Path(__file__).resolve().parent
+IMAGES = HERE.parent / "docs" / "images"
+LIMIT = 150_000  # bytes; every clone carries them
+WIDTH, HEIGHT, SCALE = 900, 640, 2
+SHOWN = {
+    "text": "Hello, $(whoami) & <b>friends</b>!",
+    "file": "/home/alice/results.csv",
+    "number": 2.5,
+    "partition": "batch",
+}
+PROFILE = r"""
+PS1='\[\e[1;32m\]\u@\h\[\e[0m\]:\[\e[1;34m\]\w\[\e[0m\]\$ '
+export SQUEUE_FORMAT='%.6i %.10P %.8u %.9T %.8M %.10l  %N'
+"""
+
+
+def main() -> int:
+    """Bring everything up, draw, take everything down."""
+    IMAGES.mkdir(exist_ok=True)
+    install_terminal()
+    with ExitStack() as stack:
+        box = stack.enter_context(Sandbox.up(Options(name="pictures"), say=print))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bwvisu-pictures-"))
+        service = stack.enter_context(service_in(box, Path(folder)))
+        service.start()
+        service.wait_until_ready()
+        alice = Person(stack.enter_context(service.client()))
+        furnish(box)
+        browser = stack.enter_context(chromium(WIDTH, HEIGHT, SCALE))
+        draw_page(alice, stack.enter_context(new_page(browser)), IMAGES / "page.png")
+        draw_terminal(alice, stack.enter_context(new_page(browser)), IMAGES / "terminal.png")
+    pictures = {picture.name: picture.stat().st_size for picture in IMAGES.glob("*.png")}
+    print(*(f"{name}: {size:,} bytes" for name, size in pictures.items()), sep="\n")
+    return int(max(pictures.values()) > LIMIT)
+
+
+def furnish(box: Sandbox) -> None:
+    """Give alice a prompt to her taste and something to show."""
+    for name, text in ((".profile", PROFILE), ("julia.py", (HERE / "julia.py").read_text())):
+        box.run("cmd1", ["sh", "-c", f"cat >{name}"], user="alice", input=text).check_returncode()
+
+
+def draw_page(alice: Person, page: Page, picture: Path) -> None:
+    """The application ``page`` with a text that would be code anywhere else."""
+    job = alice.wait(alice.submit("page", **SHOWN), "available")
+    page.goto(address(job))
+    page.screenshot(path=picture)
+
+
+def draw_terminal(alice: Person, page: Page, picture: Path) -> None:
+    """The application ``terminal`` in its dark theme."""
+    job = alice.wait(alice.submit("terminal"), "available")
+    access = alice.client.get(f"/api/v1/jobs/{job['id']}/access").json()
+    terminal = Terminal(page, access["url"])
+    terminal.sign_in(access["password"])
+    page.get_by_role("menuitem", name="Settings").click()
+    for entry in ("Theme", "JupyterLab Dark"):
+        page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{entry}$")).click()
+    page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
+    terminal.type("squeue --me")
+    terminal.wait_for("NODELIST")
+    terminal.type("python3 julia.py")
+    terminal.wait_for(re.compile("▀.*\\$ $"))
+    page.screenshot(path=picture)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Who asks, and for whom: bearer tokens, of which only the SHA-256 is known here."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Depends, Header, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from bwvisu.api.problems import NotAuthenticated
+from bwvisu.api.trail import trail_of
+from bwvisu.domain.principal import Principal, Scope
+from bwvisu.errors import UserError
+from bwvisu.services.accounts import plausible
+from bwvisu.services.context import Context, Forbidden
+from bwvisu.settings import TokenSettings
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A token of `bwvisu token create`.")
+
+BEHALF = "X-On-Behalf-Of"
+_Behalf = Annotated[
+    str | None,
+    Header(
+        alias=BEHALF,
+        description="The person whom a frontend acts for: the call is answered as to a token that is bound to this "
+        "user. Needs the scope `impersonate`.",
+    ),
+]
+
+
+class ScopeMissing(UserError):
+    """The token is good, but not for this."""
+
+    slug = "scope-missing"
+
+
+class ImpersonationMissing(UserError):
+    """The request names a person to act for, and its token may not do so."""
+
+    slug = "impersonation-missing"
+
+
+class Tokens:
+    """The tokens of the settings."""
+
+    def __init__(self, tokens: Sequence[TokenSettings]) -> None:
+        self._known = tuple((bytes.fromhex(token.sha256), token.principal()) for token in tokens)
+
+    def holder(self, authorization: str) -> Principal | None:
+        """Who holds what an ``Authorization`` header says; None: nobody, or it is no bearer token."""
+        scheme, _, token = authorization.partition(" ")
+        return self.principal(token.strip()) if scheme.lower() == "bearer" else None
+
+    def principal(self, token: str) -> Principal | None:
+        """Who holds this token.  Takes equally long whichever it is, so that nothing is learnt by timing."""
+        digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        found = None
+        for known, principal in self._known:
+            if hmac.compare_digest(known, digest):
+                found = principal
+        return found
+
+
+class Requires:
+    """A dependency: the principal, who has this scope.
+
+    Raises NotAuthenticated, ScopeMissing, and what `on_behalf` raises.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def __call__(
+        self,
+        request: Request,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+        behalf: _Behalf = None,
+    ) -> Principal:
+        """Judge the request's headers."""
+        tokens: Tokens = request.app.state.tokens
+        principal = tokens.principal(credentials.credentials) if credentials else None
+        if principal is None:
+            raise NotAuthenticated("send a valid token as `Authorization: Bearer <token>`")
+        trail = trail_of(request.scope)
+        trail.principal = principal
+        if behalf is not None:
+            principal = trail.principal = on_behalf(
+                request.app.state.context, principal, request.headers.getlist(BEHALF)
+            )
+        if not principal.may(self._scope):
+            raise ScopeMissing(f"this needs the scope {self._scope.value}")
+        return principal
+
+
+def on_behalf(context: Context, principal: Principal, named: Sequence[str]) -> Principal:
+    """The principal, acting for the person that the header names.
+
+    Raises ImpersonationMissing, UserError (``bad-request``), Forbidden.
+    """
+    if not principal.may(Scope.IMPERSONATE):
+        raise ImpersonationMissing(f"{BEHALF} needs the scope {Scope.IMPERSONATE.value}")
+    if len(named) != 1 or not plausible(context, named[0]):
+        raise UserError(f"{BEHALF} must be one user name of a cluster")
+    if not principal.may_see(named[0]):
+        raise Forbidden("this token acts for another user")
+    return principal.acting_for(named[0])
+
+
+JobReader = Annotated[Principal, Depends(Requires(Scope.JOBS_READ))]
+JobWriter = Annotated[Principal, Depends(Requires(Scope.JOBS_WRITE))]
+JobConnector = Annotated[Principal, Depends(Requires(Scope.JOBS_CONNECT))]
+ClusterReader = Annotated[Principal, Depends(Requires(Scope.CLUSTERS_READ))]

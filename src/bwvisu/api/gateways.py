@@ -1,0 +1,36 @@
+"""``/api/v1/clusters/{name}/gateways/{gateway}/drain``: for administrators."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from bwvisu.api.auth import Requires
+from bwvisu.api.models import ClusterStatus
+from bwvisu.api.routing import Services, answer, errors
+from bwvisu.api.views import cluster_view
+from bwvisu.domain.principal import Principal, Scope
+from bwvisu.services.drain import drain
+
+router = APIRouter(prefix="/api/v1/clusters/{name}/gateways/{gateway}/drain", tags=["clusters"])
+
+Administrator = Annotated[Principal, Depends(Requires(Scope.ADMIN))]
+_ERRORS = errors("cluster-not-found", "gateway-not-found")
+
+
+@router.put("", operation_id="drainGateway", summary="Drain a gateway", response_model=ClusterStatus, responses=_ERRORS)
+async def drain_gateway(context: Services, principal: Administrator, name: str, gateway: str) -> Response:
+    """Have it take no new forwards; those that it carries stay.  May be repeated."""
+    return answer(cluster_view(await drain(context, principal, name, gateway, wanted=True)))
+
+
+@router.delete(
+    "",
+    operation_id="undrainGateway",
+    summary="Put a drained gateway to use again",
+    response_model=ClusterStatus,
+    responses=_ERRORS,
+)
+async def undrain_gateway(context: Services, principal: Administrator, name: str, gateway: str) -> Response:
+    """Have it take new forwards again.  May be repeated."""
+    return answer(cluster_view(await drain(context, principal, name, gateway, wanted=False)))

@@ -1,0 +1,78 @@
+"""What is counted of requests and of the mirrors."""
+
+import time
+from functools import partial
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bwvisu.adapters.etcd import Mirror
+from bwvisu.services.events import Lapse
+from bwvisu.services.feed import Feed
+from bwvisu.services.state import State
+
+
+class RequestMetrics:
+    """Middleware: counts and times every request by its operation, never by its path."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._count = Counter("bwvisu_api_requests", "Requests answered", ["operation", "status"], registry=registry)
+        self._seconds = Histogram(
+            "bwvisu_api_request_seconds",
+            "From request to the beginning of the answer",
+            ["operation"],
+            registry=registry,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, look at the status on its way out: an event stream takes as long as somebody reads it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+        began = time.perf_counter()
+        took: float | None = None
+
+        async def watched(message: Message) -> None:
+            nonlocal status, took
+            if message["type"] == "http.response.start":
+                status, took = message["status"], time.perf_counter() - began
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            operation = getattr(scope.get("route"), "operation_id", None) or "none"
+            self._count.labels(operation, str(status)).inc()
+            self._seconds.labels(operation).observe(time.perf_counter() - began if took is None else took)
+
+
+def watch_mirrors(state: State, registry: CollectorRegistry) -> None:
+    """How far behind etcd each mirror may be, and what it had to repair or to set aside."""
+    age = Gauge("bwvisu_mirror_age_seconds", "Since etcd last confirmed the mirror", ["mirror"], registry=registry)
+    repairs = Gauge("bwvisu_mirror_repairs", "Changes that a watch had lost", ["mirror"], registry=registry)
+    unreadable = Gauge("bwvisu_unreadable_records", "Records that cannot be read", ["kind"], registry=registry)
+    for name, mirror in state.mirrors.items():
+        age.labels(name).set_function(partial(_age, mirror))
+        repairs.labels(name).set_function(partial(getattr, mirror, "repairs"))
+    for kind in state.unreadable:
+        unreadable.labels(kind).set_function(partial(_unreadable, state, kind))
+
+
+def watch_feed(feed: Feed, registry: CollectorRegistry) -> None:
+    """How many follow, and how many of them lost the thread."""
+    streams = Gauge("bwvisu_event_streams", "Open event streams", registry=registry)
+    streams.set_function(partial(len, feed))
+    resyncs = Gauge("bwvisu_event_resyncs", "Streams that had to begin anew", ["reason"], registry=registry)
+    for lapse in Lapse:
+        resyncs.labels(lapse.value).set_function(partial(feed.lapses.__getitem__, lapse))
+
+
+def _age(mirror: Mirror[Any]) -> float:
+    return time.monotonic() - mirror.synced_at
+
+
+def _unreadable(state: State, kind: str) -> float:
+    return state.unreadable[kind]

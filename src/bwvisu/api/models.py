@@ -1,0 +1,241 @@
+"""The API's documents, field by field as clients see them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bwvisu.domain.job import ExtensionState, Scalar, Wanted
+from bwvisu.domain.lifecycle import Outcome, State
+
+_Word = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Document(BaseModel):
+    """Something that the API answers or takes."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_serialization_defaults_required=True,  # an answer has all its fields
+    )
+
+
+class NewJob(Document):
+    """A job to start."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"user": "alice", "application": "terminal", "parameters": {"minutes": 60}}]},
+    )
+
+    user: _Word
+    """Whose job it will be: an account of the cluster."""
+    application: _Word
+    """Name of an application in the catalogue."""
+    cluster: _Word | None = None
+    """Where to run it; none: the first cluster that the application runs on."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """As the application's JSON Schema types them."""
+
+
+class NewTime(Document):
+    """Another run time."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"minutes": 120}]})
+
+    minutes: Annotated[int, Field(strict=True, ge=1, le=525_600)]
+    """In all, from the job's start, as the parameter `minutes` has it."""
+
+
+class ReasonView(Document):
+    """Why a job is where it is."""
+
+    code: str
+    """Stable, for programs."""
+    message: str
+    """Words for a person."""
+
+
+class ServiceView(Document):
+    """One port of a job and the way to it."""
+
+    name: str
+    protocol: str
+    gateway: str
+    external_host: str
+    external_port: int
+    internal_host: str
+    internal_port: int
+    reachable: bool
+    connections: int | None = None
+    """Connections at present; null: not known."""
+    last_active_at: datetime | None = None
+
+
+class SlurmJobView(Document):
+    """What the last complete look at Slurm showed."""
+
+    job_id: int
+    state: str
+    reason: str | None
+    nodes: tuple[str, ...]
+    partition: str | None
+    expected_start_at: datetime | None
+    started_at: datetime | None
+    ends_at: datetime | None
+    time_limit_minutes: int | None
+    """Its run time in all; null: unlimited, or not known."""
+
+
+class ExtensionView(Document):
+    """The run time that was last asked for by `extendJob`."""
+
+    minutes: int
+    """In all, from the job's start."""
+    asked_at: datetime
+    state: ExtensionState
+    """`applied`: a look at Slurm has shown it since."""
+    reason: ReasonView | None
+    """Why it was refused."""
+
+
+class MomentView(Document):
+    """When the job entered a state."""
+
+    state: State
+    at: datetime
+
+
+class JobView(Document):
+    """A job: what is wanted, and what was seen.  Times are RFC 3339, UTC."""
+
+    id: str
+    """A ULID in lower case."""
+    user: str
+    application: str
+    cluster: str
+    parameters: Mapping[str, Scalar]
+    """Complete, defaults included."""
+    wanted: Wanted
+    state: State
+    outcome: Outcome | None
+    """Null until the state is `finished`."""
+    reason: ReasonView | None
+    services: tuple[ServiceView, ...]
+    slurm: SlurmJobView | None
+    """Null until Slurm has the job."""
+    extension: ExtensionView | None
+    """Null: no other run time was asked for."""
+    timeline: tuple[MomentView, ...]
+    created_at: datetime
+    exit_code: int | None
+    revision: int
+    """Grows with every change; also the `ETag`."""
+
+
+class JobPage(Document):
+    """Jobs, newest first."""
+
+    items: tuple[JobView, ...]
+    next_cursor: str | None
+    """Where the next page begins; null: this was the last."""
+
+
+class FormView(Document):
+    """A form that the browser posts."""
+
+    action: str
+    fields: Mapping[str, str]
+
+
+class AccessView(Document):
+    """What opens a job; holds secrets."""
+
+    url: str
+    password: str
+    native: str | None = None
+    """A command to type, for applications with a client of their own."""
+    form: FormView | None = None
+
+
+class PortView(Document):
+    """A port that an application listens on."""
+
+    name: str
+    protocol: str
+    path: str
+
+
+class ApplicationView(Document):
+    """An application of the catalogue."""
+
+    name: str
+    title: str
+    summary: str
+    version: str
+    category: str
+    ports: tuple[PortView, ...]
+    clusters: tuple[str, ...]
+    """Where it can run."""
+    parameters: dict[str, Any]
+    """JSON Schema (2020-12); the properties are in the order of the form."""
+    digest: str
+    """SHA-256 of its bundle."""
+
+
+class ApplicationList(Document):
+    """The catalogue."""
+
+    items: tuple[ApplicationView, ...]
+
+
+class NodeStatus(Document):
+    """A command node or gateway as it was last seen."""
+
+    name: str
+    reachable: bool
+    detail: str
+
+
+class GatewayStatus(NodeStatus):
+    """A gateway as it was last seen."""
+
+    forwards: int
+    """Ports of it that lead to jobs."""
+    drained: bool
+    """An administrator wants it to take no new forwards."""
+
+
+class ClusterStatus(Document):
+    """A cluster as it was last seen."""
+
+    name: str
+    title: str
+    command_nodes: tuple[NodeStatus, ...]
+    gateways: tuple[GatewayStatus, ...]
+    looked_at: datetime | None
+    """End of the last complete look; null: there was none yet."""
+    look_age_seconds: float | None
+    detail: str
+    """Why the last look was not complete; empty: it was."""
+
+
+class ClusterList(Document):
+    """All clusters."""
+
+    items: tuple[ClusterStatus, ...]
+
+
+class UserView(Document):
+    """An account that may run jobs on a cluster."""
+
+    user: str
+    cluster: str
+
+
+class Health(Document):
+    """All is well."""
+
+    status: str = "ok"

@@ -1,0 +1,159 @@
+"""From what services answer to the API's documents: pure."""
+
+from bwvisu.adapters.bundles import Bundle
+from bwvisu.api.models import (
+    AccessView,
+    ApplicationView,
+    ClusterStatus,
+    ExtensionView,
+    FormView,
+    GatewayStatus,
+    JobPage,
+    JobView,
+    MomentView,
+    NodeStatus,
+    PortView,
+    ReasonView,
+    ServiceView,
+    SlurmJobView,
+)
+from bwvisu.domain.cluster import ClusterView, GatewayView, NodeView
+from bwvisu.domain.job import JobStatus, Moment, Reason, Service, SlurmView
+from bwvisu.domain.lifecycle import State
+from bwvisu.planning.extension import standing
+from bwvisu.services.access import Access
+from bwvisu.services.clusters import Cluster
+from bwvisu.services.listing import Page
+from bwvisu.services.state import Job
+
+
+def job_view(job: Job) -> JobView:
+    """What is wanted and what was seen, as one."""
+    spec, status = job.spec, job.status
+    return JobView(
+        id=spec.id,
+        user=spec.user,
+        application=spec.application,
+        cluster=spec.cluster,
+        parameters=spec.parameters,
+        wanted=spec.wanted,
+        state=status.state,
+        outcome=status.outcome,
+        reason=_reason(status.reason),
+        services=tuple(_service(service) for service in status.services),
+        slurm=_slurm(status.slurm) if status.slurm else None,
+        extension=_extension(job),
+        timeline=_timeline(job, status),
+        created_at=spec.created_at,
+        exit_code=status.exit_code,
+        revision=job.revision,
+    )
+
+
+def page_view(page: Page) -> JobPage:
+    """A page of jobs."""
+    return JobPage(items=tuple(job_view(job) for job in page.items), next_cursor=page.next_cursor)
+
+
+def _timeline(job: Job, status: JobStatus) -> tuple[MomentView, ...]:
+    """It begins with the acceptance, which the API itself has seen."""
+    seen = tuple(moment for moment in status.timeline if moment.state is not State.ACCEPTED)
+    accepted = Moment(state=State.ACCEPTED, at=job.spec.created_at)
+    return tuple(MomentView(state=moment.state, at=moment.at) for moment in (accepted, *seen))
+
+
+def _service(service: Service) -> ServiceView:
+    return ServiceView(
+        name=service.name,
+        protocol=service.protocol,
+        gateway=service.gateway,
+        external_host=service.external_host,
+        external_port=service.external_port,
+        internal_host=service.internal_host,
+        internal_port=service.internal_port,
+        reachable=service.reachable,
+    )
+
+
+def _slurm(slurm: SlurmView) -> SlurmJobView:
+    return SlurmJobView(
+        job_id=slurm.job_id,
+        state=slurm.state,
+        reason=slurm.reason,
+        nodes=slurm.nodes,
+        partition=slurm.partition,
+        expected_start_at=slurm.expected_start_at,
+        started_at=slurm.started_at,
+        ends_at=slurm.ends_at,
+        time_limit_minutes=slurm.time_limit // 60 if slurm.time_limit is not None else None,
+    )
+
+
+def _extension(job: Job) -> ExtensionView | None:
+    wanted = job.spec.extension
+    if wanted is None:
+        return None
+    state, reason = standing(job.spec, job.status)
+    return ExtensionView(minutes=wanted.minutes, asked_at=wanted.asked_at, state=state, reason=_reason(reason))
+
+
+def _reason(reason: Reason | None) -> ReasonView | None:
+    return ReasonView(code=reason.code, message=reason.message) if reason else None
+
+
+def access_view(access: Access) -> AccessView:
+    """What opens a job."""
+    form = FormView(action=access.form.action, fields=access.form.fields) if access.form else None
+    return AccessView(url=access.url, password=access.password, native=access.native, form=form)
+
+
+def application_view(bundle: Bundle, clusters: tuple[str, ...]) -> ApplicationView:
+    """An application; ``clusters`` are all that there are."""
+    application = bundle.application
+    allowed = application.clusters or clusters
+    return ApplicationView(
+        name=bundle.name,
+        title=application.title,
+        summary=application.summary,
+        version=application.version,
+        category=application.category,
+        ports=tuple(PortView(name=port.name, protocol=port.protocol, path=port.path) for port in application.ports),
+        clusters=tuple(cluster for cluster in clusters if cluster in allowed),
+        parameters=application.json_schema(),
+        digest=bundle.digest,
+    )
+
+
+def cluster_view(cluster: Cluster) -> ClusterStatus:
+    """A cluster; before a leader has looked, its nodes are listed as not reachable."""
+    settings = cluster.settings
+    view = cluster.view or ClusterView(
+        name=cluster.name,
+        command_nodes=tuple(_unseen(node.host) for node in settings.command_nodes),
+        gateways=tuple(GatewayView(**dict(_unseen(gateway.name))) for gateway in settings.gateways),
+        detail=_UNSEEN,
+    )
+    return ClusterStatus(
+        name=cluster.name,
+        title=settings.title or cluster.name,
+        command_nodes=tuple(_node(node) for node in view.command_nodes),
+        gateways=tuple(_gateway(gateway) for gateway in view.gateways),
+        looked_at=view.looked_at,
+        look_age_seconds=cluster.age,
+        detail=view.detail,
+    )
+
+
+_UNSEEN = "nobody has looked yet"
+
+
+def _unseen(name: str) -> NodeView:
+    return NodeView(name=name, reachable=False, detail=_UNSEEN)
+
+
+def _node(node: NodeView) -> NodeStatus:
+    return NodeStatus(name=node.name, reachable=node.reachable, detail=node.detail)
+
+
+def _gateway(gateway: GatewayView) -> GatewayStatus:
+    return GatewayStatus(**dict(_node(gateway)), forwards=gateway.forwards, drained=gateway.drained)

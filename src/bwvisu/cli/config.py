@@ -1,0 +1,44 @@
+"""``bwvisu config``: check and show the settings."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bwvisu.cli.output import AsJson
+
+app = typer.Typer(no_args_is_help=True, help="Check and show the settings.")
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Settings file (default: $BWVISU_CONFIG, else /etc/bwvisu/bwvisu.yaml)."),
+]
+
+
+@app.command()
+def check(config: ConfigFile = None) -> None:
+    """Read the settings and say of every fault where it is; exit code 4 where there is one.
+
+    Files that cannot be read from here are warned of: the service may run elsewhere, or as somebody else.
+    """
+    from bwvisu.settings import load, settings_path, unreadable_files  # noqa: PLC0415 pydantic takes 0.3 s
+
+    settings = load(config)
+    for line in unreadable_files(settings):
+        typer.secho(f"warning: {line}", fg="yellow", err=True)
+    names = ", ".join(settings.clusters)
+    typer.echo(f"{settings_path(config)}: good; clusters: {names}; tokens: {len(settings.api.tokens)}")
+
+
+@app.command()
+def show(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
+    """Print every setting as it takes effect, defaults and environment included."""
+    import yaml  # noqa: PLC0415
+
+    from bwvisu.settings import load  # noqa: PLC0415
+
+    settings = load(config)
+    if as_json:
+        typer.echo(settings.model_dump_json(indent=2))
+        return
+    typer.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, default_flow_style=None), nl=False)

@@ -1,0 +1,21 @@
+"""The password that protects a job's services, derived from the job's secret.
+
+The API shows it to the owner and the batch script hands it to the application; neither stores it.
+"""
+
+import base64
+import hashlib
+import hmac
+
+PASSWORD_LENGTH = 16
+"""Letters and digits of base 32, five bits each: 80 bits.  Where a protocol cuts passwords to eight characters (VNC),
+40 bits are left."""
+
+
+def access_password(secret: bytes) -> str:
+    """Derive the password that opens the job's services: lower-case letters and the digits 2 to 7, no quoting needed.
+
+    HMAC-SHA256, so that whoever learns the password learns nothing of the secret that signs keyhole requests.
+    """
+    mac = hmac.new(secret, b"access", hashlib.sha256).digest()
+    return base64.b32encode(mac).decode("ascii").lower()[:PASSWORD_LENGTH]

@@ -1,0 +1,86 @@
+"""The audit trail's record: who did what, for whom, and what became of it.  ``docs/audit.md`` explains it.
+
+A record names people, tokens, jobs and reasons by their stable codes.  It never holds a parameter, a secret or
+words that somebody else chose.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from bwvisu.domain.job import JobId
+from bwvisu.domain.lifecycle import Outcome, State
+
+
+class Action(StrEnum):
+    """What somebody tried, or what happened.  The former are named as the API's operations; all are a contract."""
+
+    CREATE_JOB = "createJob"
+    CANCEL_JOB = "cancelJob"
+    EXTEND_JOB = "extendJob"
+    GET_ACCESS = "getJobAccess"
+    """Not a change, but it gives out a secret."""
+    PUT_PREFERENCES = "putPreferences"
+    DRAIN_GATEWAY = "drainGateway"
+    UNDRAIN_GATEWAY = "undrainGateway"
+    MOVE_JOB = "moveJob"
+    """The leader saw, or made, a job enter a state."""
+    SET_TIME = "setTime"
+    """The leader saw that a job has the run time that was asked for, or had it refused."""
+    GRANT_PORTS = "grantPorts"
+    """The leader answered a job that asked for forwards."""
+
+
+class Result(StrEnum):
+    """What became of it."""
+
+    ACCEPTED = "accepted"
+    """It is stored, or was so already."""
+    REFUSED = "refused"
+    """Nothing was changed; ``reason`` says why."""
+    FAILED = "failed"
+    """The service could not do it, or does not know whether it did; the asker was told so."""
+
+
+class AuditRecord(BaseModel):
+    """One change that was accepted or refused, or one step of a job."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    action: Action
+    """What was tried, or what happened."""
+    result: Result
+    """What became of it."""
+    by: str | None = None
+    """Name of the token; null: nobody proved who they are, or it was the service itself (`moveJob`, `setTime` …)."""
+    behalf_of: str | None = None
+    """The person whom the token's holder named by `X-On-Behalf-Of`."""
+    source: str | None = None
+    """Address that the request came from."""
+    job: JobId | None = None
+    """The job, where one is named and its id has the form of one."""
+    user: str | None = None
+    """Whose job or preferences they are, where that is known."""
+    cluster: str | None = None
+    """The cluster, where a gateway is drained or put to use again."""
+    gateway: str | None = None
+    """This gateway, where it has the name of one."""
+    state: State | None = None
+    """Of `moveJob`: the state that was entered."""
+    outcome: Outcome | None = None
+    """Of `moveJob` to `finished`: how it ended."""
+    reason: str | None = None
+    """Slug of the problem that was answered, or the code of the job's reason."""
+    at: AwareDatetime
+    """When, UTC."""
+
+
+class AuditLine(AuditRecord):
+    """A record as it stands in the log: one JSON object on a line of its own."""
+
+    event: Literal["audit"]
+    logger: Literal["bwvisu.audit"]
+    level: Literal["info"]
+    timestamp: AwareDatetime
+    """When the line was written, UTC."""

@@ -1,0 +1,68 @@
+"""What is known of a cluster and its users, beside its jobs."""
+
+from datetime import datetime
+
+from bwvisu.domain.job import Record
+
+
+class ClusterUser(Record):
+    """The record ``users/{cluster}/{user}``: what the cluster answered about an account.  Written by the leader."""
+
+    name: str
+    exists: bool
+    home: str = ""
+    uid: int | None = None
+    refused: str = ""
+    """Why an existing account may not be used (a system account); empty: it may."""
+    checked_at: datetime
+
+
+class UserLookup(Record):
+    """The record ``lookups/{cluster}/{user}``: the API asks the leader about an account."""
+
+    asked_at: datetime
+
+
+class NodeView(Record):
+    """One command node or gateway as the leader last saw it."""
+
+    name: str
+    reachable: bool
+    detail: str = ""
+
+
+class GatewayView(NodeView):
+    """One gateway as the leader last saw it."""
+
+    forwards: int = 0
+    """Ports of it that lead to jobs."""
+    drained: bool = False
+    """It takes no new forwards."""
+
+
+class Drain(Record):
+    """The record ``gateways/{cluster}/{gateway}``: an administrator wants it to take no new forwards."""
+
+    by: str
+    """Name of the token that asked."""
+    at: datetime
+
+
+class ClusterView(Record):
+    """The record ``clusters/{name}``: what the leader last saw of a cluster."""
+
+    name: str
+    command_nodes: tuple[NodeView, ...] = ()
+    gateways: tuple[GatewayView, ...] = ()
+    looked_at: datetime | None = None
+    """End of the last complete look."""
+    detail: str = ""
+    """Why the last look was not complete; empty: it was."""
+
+
+class Installation(Record):
+    """The record ``installation``: drawn once, so that names and gateway rules of two installations never meet."""
+
+    id: str
+    generation: int = 1
+    """Raised after the store was restored from a backup, since its revisions then run backwards."""

@@ -1,0 +1,178 @@
+"""A job: what is wanted (`JobSpec`, written by the API) and what was seen (`JobStatus`, written by the leader)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bwvisu.domain.lifecycle import Outcome, Phase, State
+
+JobId = str
+"""A ULID in lower case."""
+Scalar = str | int | float | bool
+"""A parameter's value, as its application's schema types it."""
+
+
+class Record(BaseModel):
+    """Something kept in the store.  Fields that a newer version added survive a rewrite by this one."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Wanted(StrEnum):
+    """What the owner wants of a job."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class ServiceName(Record):
+    """One port of an application as its bundle declares it."""
+
+    name: str
+    protocol: str
+    path: str = ""
+
+
+class Extension(Record):
+    """Another run time for a job that Slurm has; the last one that was asked for counts."""
+
+    number: int
+    """Counts the times of this job that were asked for, from 1."""
+    minutes: int
+    """In all, from the job's start: Slurm's time limit."""
+    asked_at: datetime
+    asked_by: str = ""
+    """Name of the token that asked."""
+    asked_for: str | None = None
+    """The person whom its holder named as the one that asks."""
+
+
+class OriginalRequest(Record):
+    """What a client of the original's API submitted, word for word, to be shown to it again."""
+
+    template_name: str
+    variables: Mapping[str, str]
+
+
+class JobSpec(Record):
+    """What was asked for.  ``wanted`` changes once, ``extension`` whenever another time is asked for; nothing else."""
+
+    id: JobId
+    user: str
+    application: str
+    cluster: str
+    parameters: Mapping[str, Scalar]
+    """Complete: every declared parameter, defaults resolved."""
+    bundle: str
+    """SHA-256 of the application bundle that this job is rendered from."""
+    services: tuple[ServiceName, ...] = ()
+    """The application's ports, in the order of ``KEYHOLE_PORT<I>``."""
+    wanted: Wanted = Wanted.RUNNING
+    created_at: datetime
+    created_by: str = ""
+    """Name of the token that asked."""
+    created_for: str | None = None
+    """The person whom its holder named as the one that asks."""
+    stopped_by: str = ""
+    """Who wanted it stopped: the person, else the token; empty: nobody, or an older version stopped it."""
+    extension: Extension | None = None
+    original: OriginalRequest | None = None
+    """Where the job came by the original's API."""
+
+    @property
+    def stopped(self) -> bool:
+        """Its owner wants it to end."""
+        return self.wanted is Wanted.STOPPED
+
+
+class Reason(Record):
+    """Why a job is where it is: a stable code for programs, words for a person."""
+
+    code: str
+    message: str
+
+
+class Service(Record):
+    """One port of a job, as its user reaches it."""
+
+    name: str
+    protocol: str
+    gateway: str
+    external_host: str
+    external_port: int
+    internal_host: str
+    internal_port: int
+    reachable: bool = False
+
+
+class SlurmView(Record):
+    """What the last complete look showed of the job; times in UTC."""
+
+    job_id: int
+    state: str
+    reason: str | None = None
+    nodes: tuple[str, ...] = ()
+    partition: str | None = None
+    submitted_at: datetime | None = None
+    expected_start_at: datetime | None = None
+    started_at: datetime | None = None
+    ends_at: datetime | None = None
+    time_limit: int | None = None
+    """Seconds; None: unlimited, or not known."""
+    restarts: int = 0
+
+
+class Moment(Record):
+    """When a job entered a state."""
+
+    state: State
+    at: datetime
+
+
+class ExtensionState(StrEnum):
+    """What became of an `Extension`; the names are the API's contract."""
+
+    PENDING = "pending"
+    APPLIED = "applied"
+    REFUSED = "refused"
+
+
+class ExtensionStatus(Record):
+    """How far the leader has come with the `Extension` of this number."""
+
+    number: int
+    state: ExtensionState
+    """Pending: Slurm may have been told of it."""
+    reason: Reason | None = None
+    """Why it was refused."""
+
+
+class JobStatus(Record):
+    """What is known of a job.  Written by the leader only."""
+
+    phase: Phase = Phase.NEW
+    attempt: int = 0
+    """How often a submission was begun; part of the Slurm job's name."""
+    doubtful: int = 0
+    """Earlier attempts that ended without a clear answer and of which Slurm has nothing."""
+    intent_at: datetime | None = None
+    """When the present attempt's intent was stored."""
+    slurm: SlurmView | None = None
+    services: tuple[Service, ...] = ()
+    outcome: Outcome | None = None
+    reason: Reason | None = None
+    exit_code: int | None = None
+    extension: ExtensionStatus | None = None
+    timeline: tuple[Moment, ...] = Field(default=())
+
+    @property
+    def state(self) -> State:
+        """The state that users see."""
+        return self.phase.state
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it ended, for retention."""
+        return self.timeline[-1].at if self.phase is Phase.FINISHED and self.timeline else None

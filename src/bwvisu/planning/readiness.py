@@ -1,0 +1,38 @@
+"""Whether a running job's services answer, as its gateway's probes and its own reports show."""
+
+from datetime import datetime
+
+from bwvisu.domain.job import JobStatus, Reason
+from bwvisu.domain.lifecycle import Event, Phase
+from bwvisu.planning.progress import advance, down
+from bwvisu.planning.snapshot import JobView
+from bwvisu.planning.words import STARTING, UNANSWERED
+
+
+def judge(view: JobView, status: JobStatus, now: datetime) -> JobStatus:
+    """The status with its services as they are now; a job without ports is available once it runs."""
+    if status.phase not in {Phase.RUNNING, Phase.READY} or _another_run(view.status, status):
+        return status
+    services = view.services or down(status.services)
+    if services != status.services:
+        status = status.model_copy(update={"services": services})
+    ready = len(services) == len(view.spec.services) and all(service.reachable for service in services)
+    if ready and status.phase is Phase.RUNNING:
+        return advance(status, Event.READY, at=now)
+    if not ready and status.phase is Phase.READY:
+        return advance(status, Event.UNREADY, at=now, reason=view.refusal or UNANSWERED)
+    reason = _reason(view, status)
+    return status if status.reason == reason else status.model_copy(update={"reason": reason})
+
+
+def _another_run(before: JobStatus, after: JobStatus) -> bool:
+    """The view's services are those of the run that the store knows, not of the one that a look has just shown."""
+    if before is after or before.slurm is None or after.slurm is None:
+        return False
+    return before.slurm.restarts != after.slurm.restarts
+
+
+def _reason(view: JobView, status: JobStatus) -> Reason | None:
+    if status.phase is Phase.READY:
+        return None
+    return view.refusal or (UNANSWERED if status.reason == UNANSWERED else STARTING)

@@ -1,0 +1,150 @@
+"""Slurm's words, and ours, as sentences for a scientist."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bwvisu.domain.cluster import ClusterUser
+from bwvisu.domain.job import JobSpec, Reason
+from bwvisu.domain.lifecycle import Outcome
+from bwvisu.domain.observation import ExitStatus, SlurmState
+
+WAITING: Mapping[str, str] = MappingProxyType(
+    {
+        "Priority": "Other jobs are ahead of it in the queue.",
+        "Resources": "It is next in line and waits for free resources.",
+        "BeginTime": "It may start only at a later time.",
+        "JobHeldUser": "It is held by its owner.",
+        "JobHeldAdmin": "It is held by an administrator.",
+        "Dependency": "It waits for another job.",
+        "DependencyNeverSatisfied": "It waits for a job that will never end as required; it will never start.",
+        "PartitionDown": "Its partition is closed; it starts when an administrator opens it.",
+        "PartitionInactive": "Its partition is not active; it starts when an administrator activates it.",
+        "PartitionTimeLimit": "It asks for more time than its partition allows; as it is, it will never start.",
+        "PartitionNodeLimit": "It asks for more nodes than its partition allows; as it is, it will never start.",
+        "PartitionConfig": "It asks for more than its partition offers; as it is, it will never start.",
+        "ReqNodeNotAvail": "A node that it needs is not available now.",
+        "AssocGrpCpuLimit": "Its group uses all the CPUs that it may use at once.",
+        "QOSMaxJobsPerUserLimit": "Its owner runs as many jobs as the site allows at once.",
+        "Licenses": "It waits for a licence.",
+        "None": "Slurm has not looked at it yet.",
+    }
+)
+"""Reasons of pending jobs (`JOB REASON CODES` in squeue(1))."""
+
+OUTCOMES: Mapping[SlurmState, Outcome] = MappingProxyType(
+    {
+        SlurmState.COMPLETED: Outcome.COMPLETED,
+        SlurmState.CANCELLED: Outcome.CANCELLED,
+        SlurmState.PREEMPTED: Outcome.CANCELLED,
+        SlurmState.REVOKED: Outcome.CANCELLED,
+        SlurmState.TIMEOUT: Outcome.TIMEOUT,
+        SlurmState.DEADLINE: Outcome.TIMEOUT,
+        SlurmState.OUT_OF_MEMORY: Outcome.OUT_OF_MEMORY,
+        SlurmState.NODE_FAIL: Outcome.NODE_FAILED,
+        SlurmState.BOOT_FAIL: Outcome.NODE_FAILED,
+    }
+)
+"""Every other terminal state is a failure."""
+
+ENDINGS: Mapping[SlurmState, Reason] = MappingProxyType(
+    {
+        SlurmState.COMPLETED: Reason(code="completed", message="It ended by itself."),
+        SlurmState.CANCELLED: Reason(code="cancelled-on-cluster", message="It was cancelled on the cluster, not here."),
+        SlurmState.PREEMPTED: Reason(code="preempted", message="It had to make room for a more urgent job."),
+        SlurmState.REVOKED: Reason(code="revoked", message="The federation runs it on another cluster."),
+        SlurmState.TIMEOUT: Reason(code="time-limit", message="Its run time was over."),
+        SlurmState.DEADLINE: Reason(code="deadline", message="Its deadline on the cluster has passed."),
+        SlurmState.OUT_OF_MEMORY: Reason(code="out-of-memory", message="It needed more memory than it had asked for."),
+        SlurmState.NODE_FAIL: Reason(code="node-failed", message="A node that it ran on has failed."),
+        SlurmState.BOOT_FAIL: Reason(code="node-failed", message="A node that it was to run on did not start."),
+    }
+)
+STOPPING = Reason(code="stopping", message="It was told to stop.")
+SUBMISSION_UNKNOWN = Reason(
+    code="submission-unknown",
+    message="The cluster did not say whether it took the job; looking for it before anything else is done.",
+)
+NOT_WANTED = "not-wanted"
+"""The keyhole's refusal of a job that is to end."""
+NEVER_TAKEN = "Several submissions ended without a clear answer, and Slurm has none of them."
+UNREACHABLE = Reason(
+    code="cluster-unreachable", message="The cluster does not answer; the job is submitted as soon as it does."
+)
+OWN_LIMIT = Reason(
+    code="user-limit",
+    message="Its owner has as many jobs there as are allowed at once; it is submitted when one of them ends.",
+)
+STARTING = Reason(code="starting", message="It runs; the application is not listening yet.")
+UNANSWERED = Reason(code="not-answering", message="The application has stopped answering at one of its ports.")
+NEVER_SUBMITTED = Reason(
+    code="lost",
+    message="The cluster did not answer whether it took the job, and it was too late to find out; "
+    "it was not submitted twice.",
+)
+NO_RECORD = Reason(code="lost", message="It left the queue and the cluster has no record of how it ended.")
+NO_ANSWER = Reason(code="lost", message="It left the queue and the cluster cannot say how it ended.")
+_LAUNCH_FAILED = Reason(
+    code="launch-failed", message="Slurm could not start it: is its home there, and may it write its log file?"
+)
+_NO_IO = 53
+"""Not a signal, though Slurm shows it as one: its error 4021 ("could not connect IO") cut to seven bits."""
+
+
+def waiting(slurm_reason: str) -> Reason:
+    """Why a job is in the queue.  Slurm may add details: ``ReqNodeNotAvail, UnavailableNodes:node[1-2]``."""
+    word = re.split("[,:( ]", slurm_reason, maxsplit=1)[0]
+    return Reason(code=f"slurm:{word}", message=WAITING.get(word) or f"Slurm says: {slurm_reason[:200]}")
+
+
+def cancelled(spec: JobSpec) -> Reason:
+    """Somebody who may has stopped it here."""
+    who = f"by {spec.stopped_by}" if spec.stopped_by else "on request"
+    return Reason(code="cancelled-by-user", message=f"It was stopped {who}.")
+
+
+def ended(state: SlurmState, slurm_reason: str, status: ExitStatus | None, spec: JobSpec) -> Reason:
+    """Why a job is over."""
+    if state is SlurmState.CANCELLED and spec.stopped:
+        return cancelled(spec)
+    return ENDINGS.get(state) or _failed(state, slurm_reason, status or ExitStatus(0, 0))
+
+
+def _failed(state: SlurmState, slurm_reason: str, status: ExitStatus) -> Reason:
+    """`JobLaunchFailure` is said of a start that failed and of a script that crashed alike."""
+    if slurm_reason == "JobLaunchFailure" and status.signal in {0, _NO_IO}:
+        return _LAUNCH_FAILED
+    if status.signal:
+        return Reason(code="killed-by-signal", message=f"It was ended by signal {status.signal}.")
+    if status.code:
+        return Reason(code="exit-code", message=f"Its script ended with exit code {status.code}.")
+    said = state.value if slurm_reason in {"", "None"} else f"{state.value}, {slurm_reason[:200]}"
+    return Reason(code=f"slurm:{state.value}", message=f"Slurm says: {said}")
+
+
+def reported(exit_code: int) -> Reason:
+    """Only its own script told how it ended."""
+    return Reason(code="exit-code", message=f"Its script reported exit code {exit_code} and is gone.")
+
+
+def unreachable(why: str) -> Reason:
+    """A submission reached no command node."""
+    return UNREACHABLE.model_copy(update={"message": f"No command node could be reached ({why}); it is tried again."})
+
+
+def in_doubt(last_words: str) -> Reason:
+    """The cluster's answer to a submission was none, or not understood."""
+    return Reason(code=SUBMISSION_UNKNOWN.code, message=f"{SUBMISSION_UNKNOWN.message} Its words: {last_words}")
+
+
+def never_taken(last: Reason | None) -> Reason:
+    """Slurm turned a job down again and again in words that are not a known refusal."""
+    said = f" {last.message}" if last is not None else ""
+    return Reason(code="never-taken", message=f"{NEVER_TAKEN}{said}")
+
+
+def not_allowed(user: ClusterUser) -> Reason:
+    """The account may not be used, or is none."""
+    if user.exists:
+        return Reason(code="user-not-allowed", message=user.refused)
+    return Reason(code="unknown-user", message=f"The cluster knows no user {user.name!r}.")

@@ -1,0 +1,227 @@
+"""Carrying out a plan's verbs, one at a time for each job.  Nothing is decided here; what fails is planned anew.
+
+Order that makes a crash harmless: the intent is stored before Slurm is told anything, the result after.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from bwvisu.adapters.etcd import Delete, DeletePrefix, EtcdError
+from bwvisu.adapters.slurm import Submission
+from bwvisu.domain.job import JobId, JobSpec, JobStatus, Reason, SlurmView
+from bwvisu.domain.lifecycle import Event, Outcome, Phase
+from bwvisu.domain.observation import (
+    Cancelled,
+    CancelResult,
+    Details,
+    ExtendResult,
+    NothingToCancel,
+    NotStarted,
+    Refused,
+    SubmitResult,
+    Submitted,
+    Unknown,
+)
+from bwvisu.errors import OperatorError, UserError
+from bwvisu.planning import words
+from bwvisu.planning.progress import advance, finish
+from bwvisu.planning.snapshot import Told
+from bwvisu.planning.submission import unsent
+from bwvisu.planning.verbs import Cancel, Extend, Forget, Inspect, LookUpUser, Record, Submit, Verb
+from bwvisu.reconcilers.accounts import Accounts
+from bwvisu.reconcilers.memory import LeaderMemory
+from bwvisu.reconcilers.records import Records
+from bwvisu.reconcilers.trail import steps
+from bwvisu.reconcilers.writer import Writer
+from bwvisu.services.audit import audit
+
+log = structlog.get_logger(__name__)
+
+HOLD_BACK = 3.0
+"""Seconds after which a submission that reached no command node is tried again."""
+HOLD_BACK_HOPELESS = 60.0
+"""... and where only a person can mend what kept it from one."""
+START_MARGIN = 2.0
+"""Seconds of leadership that must be left to begin something in Slurm, which cannot be fenced: names make it safe."""
+
+
+class Cluster(Protocol):
+    """Slurm, as the verbs need it."""
+
+    async def submit(self, submission: Submission) -> SubmitResult:
+        """Submit once."""
+        ...
+
+    async def cancel(self, job_id: int, user: str, name: str) -> CancelResult:
+        """Cancel exactly this job."""
+        ...
+
+    async def extend(self, job_id: int, user: str, name: str, minutes: int) -> ExtendResult:
+        """Give exactly this job another run time."""
+        ...
+
+    async def details(self, job_id: int) -> Details:
+        """What Slurm says of one job."""
+        ...
+
+
+class Script(Protocol):
+    """Renders the batch script of a job's attempt; raises OperatorError or UserError where that is not possible."""
+
+    async def __call__(self, spec: JobSpec, attempt: int) -> bytes:
+        """The script."""
+        ...
+
+
+class Executor:
+    """The hands of one cluster's job reconciler."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        records: Records,
+        writer: Writer,
+        accounts: Accounts,
+        memory: LeaderMemory,
+        script: Script,
+        *,
+        job_name: Callable[[JobId, int], str],
+        look_soon: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._cluster = cluster
+        self._records = records
+        self._writer = writer
+        self._accounts = accounts
+        self._memory = memory
+        self._script = script
+        self._job_name = job_name
+        self._look_soon = look_soon
+        self._clock = clock
+        self._wall = wall
+
+    async def execute(self, verb: Verb) -> None:
+        """Carry out one verb."""
+        match verb:
+            case Record():
+                await self._record(verb.job_id, verb.status)
+            case Submit():
+                await self._submit(verb)
+            case Cancel():
+                await self._cancel(verb)
+            case Extend():
+                await self._extend(verb)
+            case Inspect():
+                self._memory.inspected[verb.job_id] = self._clock()
+                self._memory.details[verb.job_id] = await self._cluster.details(verb.slurm_job_id)
+            case LookUpUser():
+                await self._accounts.look_up(verb.user)
+            case Forget():
+                await self._forget(verb.job_id)
+
+    async def _record(self, job_id: JobId, status: JobStatus) -> bool:
+        before = self._records.status.get(job_id)
+        if before == status:
+            return True
+        stored = await self._writer.put(
+            self._records.keys.status(job_id), status, self._records.status.revision(job_id)
+        )
+        if stored:
+            spec = self._records.specs.get(job_id)
+            for each in steps(job_id, spec.user if spec else None, before, status, self._wall()):
+                audit(each)
+        return stored
+
+    async def _submit(self, verb: Submit) -> None:
+        spec = self._records.specs.get(verb.job_id)
+        if spec is None or spec.stopped:
+            return
+        try:
+            submission = await self._submission(spec, verb)
+        except EtcdError:
+            raise
+        except (OperatorError, UserError, ValueError) as error:
+            await self._reject(spec, self._records.status.get(spec.id) or JobStatus(), "not-rendered", str(error))
+            return
+        self._writer.leadership.guard(START_MARGIN)
+        if not await self._record(spec.id, verb.status):
+            return
+        self._writer.leadership.guard(START_MARGIN)
+        await self._note(spec, verb.status, await self._cluster.submit(submission))
+        self._look_soon()
+
+    async def _submission(self, spec: JobSpec, verb: Submit) -> Submission:
+        """All that can be wrong with it is known before anything is begun."""
+        return Submission(
+            user=spec.user,
+            home=verb.home,
+            job_name=self._job_name(spec.id, verb.status.attempt),
+            output=f"{verb.home}/bwvisu-job-{spec.id}.out",
+            script=await self._script(spec, verb.status.attempt),
+        )
+
+    async def _note(self, spec: JobSpec, status: JobStatus, result: SubmitResult) -> None:
+        now = self._wall()
+        match result:
+            case Submitted():
+                slurm = SlurmView(job_id=result.slurm_job_id, state="PENDING")
+                submitted = advance(status, Event.SUBMITTED, at=now).model_copy(update={"slurm": slurm})
+                await self._record(spec.id, submitted)
+            case Refused():
+                await self._reject(spec, status, result.code, result.message)
+            case NotStarted():
+                pause = HOLD_BACK if result.retryable else HOLD_BACK_HOPELESS
+                self._memory.held_back[spec.id] = self._clock() + pause
+                await self._record(spec.id, unsent(status, result.reason, at=now))
+            case Unknown():
+                log.warning("submission unknown", job=spec.id, attempt=status.attempt, reason=result.reason)
+                await self._record(spec.id, status.model_copy(update={"reason": words.in_doubt(result.reason)}))
+
+    async def _reject(self, spec: JobSpec, status: JobStatus, code: str, message: str) -> None:
+        reason = Reason(code=code, message=message)
+        await self._record(spec.id, finish(status, Outcome.REJECTED, reason, at=self._wall()))
+
+    async def _cancel(self, verb: Cancel) -> None:
+        self._writer.leadership.guard(START_MARGIN)
+        if verb.stray:
+            log.warning("cancelling a stray", job=verb.job_id, slurm_job=verb.slurm_job_id, name=verb.name)
+        self._memory.cancelled[verb.slurm_job_id] = self._clock()
+        result = await self._cluster.cancel(verb.slurm_job_id, verb.user, verb.name)
+        self._look_soon()
+        if isinstance(result, NothingToCancel):
+            return
+        if not isinstance(result, Cancelled):
+            log.warning("could not cancel", job=verb.job_id, slurm_job=verb.slurm_job_id, reason=str(result))
+            return
+        status = self._records.status.get(verb.job_id)
+        if not verb.stray and status is not None and status.phase in {Phase.QUEUED, Phase.RUNNING, Phase.READY}:
+            await self._record(verb.job_id, advance(status, Event.ENDING, at=self._wall(), reason=words.STOPPING))
+
+    async def _extend(self, verb: Extend) -> None:
+        """What it came to is planned from memory and from the next look."""
+        self._writer.leadership.guard(START_MARGIN)
+        if not await self._record(verb.job_id, verb.status):
+            return
+        self._writer.leadership.guard(START_MARGIN)
+        last = self._memory.told.get(verb.job_id)
+        tries = 1 + (last.tries if last is not None and last.number == verb.number else 0)
+        self._memory.told[verb.job_id] = Told(verb.number, Unknown("it was not waited for"), self._clock(), tries)
+        result = await self._cluster.extend(verb.slurm_job_id, verb.user, verb.name, verb.minutes)
+        self._memory.told[verb.job_id] = Told(verb.number, result, self._clock(), tries)
+        log.info("run time told", job=verb.job_id, minutes=verb.minutes, result=str(result))
+        self._look_soon()
+
+    async def _forget(self, job_id: JobId) -> None:
+        keys = self._records.keys
+        await self._writer.forget(
+            [
+                *(Delete(key) for key in (keys.spec(job_id), keys.status(job_id), keys.secret(job_id))),
+                *(DeletePrefix(prefix) for prefix in (keys.requests(job_id), keys.reports(job_id))),
+            ]
+        )
+        self._memory.drop(job_id)

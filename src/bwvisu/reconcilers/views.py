@@ -1,0 +1,109 @@
+"""One `JobView` per job of a cluster, built from the shelves and rebuilt only when something of it changed."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from bwvisu.domain.job import JobId, JobSpec, JobStatus, Reason, Service
+from bwvisu.planning.snapshot import JobView
+from bwvisu.reconcilers.records import Records
+from keyhole.domain import Grant, GrantPhase, JobForwards, Report, Run
+
+JOB_KINDS = frozenset({"specs", "status", "forwards", "requests", "reports"})
+"""Kinds whose keys begin with a job's id."""
+
+
+class Board(Protocol):
+    """Where the probers write what they found."""
+
+    def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool | None, ...]:
+        """For each forward of the grant, in order: does the job's own application answer?  None: not known yet."""
+        ...
+
+
+class Views:
+    """The jobs of one cluster."""
+
+    def __init__(self, cluster: str, records: Records, board: Board) -> None:
+        self._cluster = cluster
+        self._records = records
+        self._board = board
+        self._views: dict[JobId, JobView] = {}
+        self._changed: set[JobId] = set(records.specs.kept)
+
+    @property
+    def set_aside(self) -> frozenset[JobId]:
+        """Jobs that are not shown because a record of theirs cannot be read."""
+        return frozenset(self._records.unreadable)
+
+    def changed(self, job_id: JobId) -> None:
+        """Something of this job is not as it was."""
+        self._changed.add(job_id)
+
+    def current(self) -> Mapping[JobId, JobView]:
+        """All readable jobs of the cluster."""
+        for job_id in self._changed:
+            view = self._view(job_id)
+            if view is None:
+                self._views.pop(job_id, None)
+            else:
+                self._views[job_id] = view
+        self._changed.clear()
+        return self._views
+
+    def _view(self, job_id: JobId) -> JobView | None:
+        spec = self._records.specs.get(job_id)
+        if spec is None or spec.cluster != self._cluster or job_id in self._records.unreadable:
+            return None
+        status = self._records.status.get(job_id) or JobStatus()
+        forwards = self._records.forwards.get(job_id)
+        reports = tuple(self._records.reports.of(job_id))
+        run = present_run(status)
+        return JobView(
+            spec=spec,
+            status=status,
+            heard=frozenset(
+                [record.attempt for record in self._records.requests.of(job_id)]
+                + [report.attempt for report in reports]
+            ),
+            exit_code=_exit_code(reports, run),
+            services=self._services(spec, status, forwards, reports),
+            refusal=_refusal(run, forwards),
+            holds_ports=forwards is not None,
+        )
+
+    def _services(
+        self, spec: JobSpec, status: JobStatus, forwards: JobForwards | None, reports: tuple[Report, ...]
+    ) -> tuple[Service, ...] | None:
+        grant = forwards.grant_for(present_run(status)) if forwards is not None else None
+        if grant is None or grant.phase is not GrantPhase.OPEN:
+            return None
+        answers = self._board.reachable(spec.id, grant, reports)
+        before = {(each.gateway, each.external_port): each.reachable for each in status.services}
+        return tuple(
+            Service(
+                name=declared.name,
+                protocol=declared.protocol,
+                gateway=grant.gateway,
+                external_host=grant.external_host,
+                external_port=forward.external_port,
+                internal_host=forward.internal_host,
+                internal_port=forward.internal_port,
+                reachable=before.get((grant.gateway, forward.external_port), False) if answer is None else answer,
+            )
+            for declared, forward, answer in zip(spec.services, grant.forwards, answers, strict=False)
+        )
+
+
+def present_run(status: JobStatus) -> Run:
+    """Which start of the job's script is the present one."""
+    return Run(status.attempt, status.slurm.restarts if status.slurm is not None else 0)
+
+
+def _exit_code(reports: tuple[Report, ...], run: Run) -> int | None:
+    codes = [report.exit_code for report in reports if report.run == run and report.event == "exited"]
+    return codes[-1] if codes else None
+
+
+def _refusal(run: Run, forwards: JobForwards | None) -> Reason | None:
+    refusal = forwards.refusals.get(str(run)) if forwards is not None else None
+    return Reason(code=refusal.code, message=refusal.message) if refusal is not None else None

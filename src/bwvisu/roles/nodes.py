@@ -1,0 +1,60 @@
+"""A cluster's nodes: how they are met at present, and which gateways are to take nothing new."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bwvisu.adapters.ssh import Node, Wire
+from bwvisu.domain.cluster import GatewayView, NodeView
+from bwvisu.reconcilers.keyhole_host import LeaderBooks
+from bwvisu.reconcilers.records import Records
+from keyhole.domain import LIVE
+from keyhole.reconciler import GatewayBoard
+
+
+class Nodes:
+    """What a leader knows of one cluster's nodes; ``command_nodes`` by the order in which they are asked."""
+
+    def __init__(
+        self,
+        cluster: str,
+        records: Records,
+        books: LeaderBooks,
+        wire: Wire,
+        command_nodes: Sequence[Node],
+        board: GatewayBoard,
+    ) -> None:
+        self._prefix = f"{cluster}/"
+        self._records = records
+        self._books = books
+        self._wire = wire
+        self._command_nodes = command_nodes
+        self._board = board
+
+    def command_nodes(self) -> list[NodeView]:
+        """The command nodes, for the cluster's view."""
+        nodes = {node.host: self._wire.failing(node) for node in self._command_nodes}
+        return [NodeView(name=host, reachable=not why, detail=why) for host, why in nodes.items()]
+
+    def gateways(self) -> list[GatewayView]:
+        """The gateways that were met, for the cluster's view."""
+        carried, drained = self._carried(), self.drained()
+        return [
+            GatewayView(
+                name=name,
+                reachable=state.usable,
+                detail=state.words,
+                forwards=carried[name],
+                drained=name in drained,
+            )
+            for name, state in self._board.states().items()
+        ]
+
+    def drained(self) -> frozenset[str]:
+        """Gateways that an administrator wants to take no new forwards."""
+        tails = (tail for tail in self._records.gateways.kept if tail.startswith(self._prefix))
+        return frozenset(tail.removeprefix(self._prefix) for tail in tails)
+
+    def _carried(self) -> Counter[str]:
+        """Forwards by gateway; those of this cluster only, since another may have a gateway of the same name."""
+        grants = (grant for each in self._books.forwards().values() for grant in each.record.grants)
+        return Counter(grant.gateway for grant in grants if grant.phase in LIVE for _ in grant.forwards)

@@ -1,0 +1,53 @@
+"""The role ``reconciler``: stand for election; while in office, one `ClusterTerm` per cluster."""
+
+import asyncio
+import contextlib
+
+from pydantic import BaseModel
+
+from bwvisu.adapters.etcd import Changes, Mirror
+from bwvisu.domain.cluster import Installation
+from bwvisu.reconcilers.leadership import Election, Leadership
+from bwvisu.reconcilers.records import Records
+from bwvisu.reconcilers.views import JOB_KINDS
+from bwvisu.reconcilers.writer import Writer
+from bwvisu.roles.base import Base, installation
+from bwvisu.roles.cluster import ClusterTerm
+
+
+async def run_reconciler(base: Base) -> None:
+    """Lead whenever elected, until cancelled."""
+    drawn = await installation(base.store, base.keys)
+    ttl = int(base.settings.leader.ttl)
+    election = Election(base.store, base.keys.leader, base.candidate, ttl=ttl, now=base.wall)
+
+    async def lead(leadership: Leadership) -> None:
+        await run_term(base, drawn, leadership)
+
+    await election.run(lead)
+
+
+async def run_term(base: Base, drawn: Installation, leadership: Leadership) -> None:
+    """One term of office: read everything as it is now, then run every cluster's loops."""
+    records = Records(base.keys)
+    mirror: Mirror[BaseModel | None] = Mirror(base.store, base.keys.root, records.decode, clock=base.monotonic)
+    mirror.on_change(lambda changes: feed(records, mirror, changes))
+    writer = Writer(leadership, records)
+    async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        group.create_task(mirror.run())
+        await mirror.ready.wait()
+        for name in base.settings.clusters:
+            term = await stack.enter_async_context(ClusterTerm.open(name, base, drawn, records, writer))
+            group.create_task(term.run())
+
+
+def feed(records: Records, mirror: Mirror[BaseModel | None], changes: Changes[BaseModel | None]) -> None:
+    """Sort what the mirror saw onto the shelves; set jobs with unreadable records aside."""
+    before = records.unreadable
+    keys = records.keys
+    records.unreadable = {keys.job_of(key) for key in mirror.unreadable if keys.kind_of(key) in JOB_KINDS}
+    for change in changes.changes:
+        revision = change.entry.mod_revision if change.entry is not None else changes.revision
+        records.change(change.key, revision, change.value)
+    for job_id in before ^ records.unreadable:
+        records.tell("specs", job_id)

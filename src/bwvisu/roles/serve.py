@@ -1,0 +1,63 @@
+"""Running roles until SIGTERM or SIGINT: everything is cancelled, leadership is handed over, then the process ends."""
+
+import asyncio
+import resource
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+
+import structlog
+
+from bwvisu import logs
+from bwvisu.roles.api import run_api
+from bwvisu.roles.base import Base, base
+from bwvisu.roles.keyhole import run_keyhole
+from bwvisu.roles.reconciler import run_reconciler
+from bwvisu.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Role(StrEnum):
+    """What a process can be."""
+
+    ALL = "all"
+    API = "api"
+    KEYHOLE = "keyhole"
+    RECONCILER = "reconciler"
+
+
+PARTS: Mapping[Role, tuple[Callable[[Base], Awaitable[None]], ...]] = {
+    Role.ALL: (run_api, run_keyhole, run_reconciler),
+    Role.API: (run_api,),
+    Role.KEYHOLE: (run_keyhole,),
+    Role.RECONCILER: (run_reconciler,),
+}
+
+
+async def serve(settings: Settings, role: Role) -> None:
+    """Run a role; returns after SIGTERM or SIGINT, raises where a part cannot go on."""
+    logs.configure()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    _allow_many_files()
+    log.info("starting", role=role.value)
+    async with base(settings) as opened:
+        parts = [asyncio.ensure_future(part(opened)) for part in PARTS[role]]
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait([*parts, stopping], return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping", role=role.value)
+        for task in (*parts, stopping):
+            task.cancel()
+        await asyncio.wait([*parts, stopping])
+    for part in parts:
+        if not part.cancelled():
+            part.result()
+
+
+def _allow_many_files() -> None:
+    """Each event stream is a file descriptor; what a process gets unasked, often 1,024, is meant for select(2)."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

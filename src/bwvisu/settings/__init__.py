@@ -1,0 +1,59 @@
+"""Settings: one YAML file, each key overridable by an environment variable, every fault told in one line.
+
+Law: models say what may be set, in which unit and why; nothing is read at import.  Secrets are never
+values here, only paths of files or SHA-256 sums.  A key that has no effect does not exist.  Conversions to
+the types of ``domain`` and ``keyhole.domain`` are methods of the models.
+"""
+
+from bwvisu.settings.cluster import (
+    ClusterSettings,
+    ForwardSettings,
+    GatewaySettings,
+    NodeSettings,
+    SlurmSettings,
+    SshSettings,
+    UserSettings,
+)
+from bwvisu.settings.files import unreadable_files
+from bwvisu.settings.load import DEFAULT_PATH, SettingsError, load, settings_path
+from bwvisu.settings.models import (
+    ApiSettings,
+    ApplicationSettings,
+    BasicSettings,
+    EtcdSettings,
+    EtcdTlsSettings,
+    KeyholeSettings,
+    LeaderSettings,
+    RateSettings,
+    RetentionSettings,
+    ServerTlsSettings,
+    Settings,
+    TokenSettings,
+)
+
+__all__ = [
+    "DEFAULT_PATH",
+    "ApiSettings",
+    "ApplicationSettings",
+    "BasicSettings",
+    "ClusterSettings",
+    "EtcdSettings",
+    "EtcdTlsSettings",
+    "ForwardSettings",
+    "GatewaySettings",
+    "KeyholeSettings",
+    "LeaderSettings",
+    "NodeSettings",
+    "RateSettings",
+    "RetentionSettings",
+    "ServerTlsSettings",
+    "Settings",
+    "SettingsError",
+    "SlurmSettings",
+    "SshSettings",
+    "TokenSettings",
+    "UserSettings",
+    "load",
+    "settings_path",
+    "unreadable_files",
+]

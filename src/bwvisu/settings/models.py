@@ -1,0 +1,249 @@
+"""The whole settings file, section by section."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bwvisu.domain.principal import Principal, Scope
+from bwvisu.settings.cluster import ClusterSettings
+from bwvisu.settings.types import Duration, Endpoint, Name, Port, Section, Sha256, Url, WholeSeconds, matching
+
+ENVIRONMENT_PREFIX = "BWVISU_"
+"""``BWVISU_API__PORT=4300`` overrides ``api.port``; lists and mappings are written as JSON."""
+
+
+class EtcdTlsSettings(Section):
+    """How etcd is met over TLS; PEM files."""
+
+    ca_file: Path | None = None
+    """Who may sign etcd's certificate; none: the system's authorities."""
+    cert_file: Path | None = None
+    """Our client certificate, where etcd asks for one."""
+    key_file: Path | None = None
+    """Its private key."""
+    server_name: str | None = None
+    """Name to expect in etcd's certificate instead of the endpoint's host."""
+
+
+class EtcdSettings(Section):
+    """Where all state lives."""
+
+    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)] = ("127.0.0.1:2379",)
+    """Members as HOST:PORT."""
+    prefix: Annotated[str, matching(r"(/[A-Za-z0-9._-]+)+", "a path such as /bwvisu, without a slash at its end")] = (
+        "/bwvisu"
+    )
+    """All keys lie below; one prefix per installation."""
+    timeout: Duration = 3
+    """Deadline of every call; seconds."""
+    tls: EtcdTlsSettings | None = None
+    """Speak TLS; none: in the clear, for an etcd on the same host."""
+    username: str | None = None
+    """etcd's user, where authentication is on."""
+    password_file: Path | None = None
+    """File that holds this user's password."""
+
+
+class ServerTlsSettings(Section):
+    """A server's own certificate; PEM files."""
+
+    cert_file: Path
+    """Certificate, followed by those of its authorities."""
+    key_file: Path
+    """Its private key."""
+
+
+class TokenSettings(Section):
+    """One holder of a token; `bwvisu token create` prints these lines."""
+
+    name: Name
+    """Shown in logs, in the audit trail and as `created_by`."""
+    sha256: Sha256
+    """SHA-256 of the token in hexadecimal; the token itself is in no file of ours."""
+    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
+    """What it allows: `jobs:read`, `jobs:write`, `jobs:connect`, `clusters:read`, `impersonate`, `admin`."""
+    user: Annotated[str, Field(min_length=1)] | None = None
+    """Bound to this one person: other people's jobs do not exist for it."""
+
+    def principal(self) -> Principal:
+        """Who speaks with this token."""
+        return Principal(self.name, self.scopes, self.user)
+
+
+def _unique_tokens(tokens: Sequence[TokenSettings]) -> Sequence[TokenSettings]:
+    for field in ("name", "sha256"):
+        if twice := _repeated(getattr(token, field) for token in tokens):
+            raise ValueError(f"two tokens have the same {field} {twice!r}")
+    return tokens
+
+
+class RateSettings(Section):
+    """How often one asker may ask one replica; more is answered by 429 with `Retry-After`."""
+
+    requests_per_second: Annotated[int, Field(ge=1)] = 200
+    """Of one token, on average ..."""
+    burst: Annotated[int, Field(ge=1)] = 2000
+    """... and so many at once."""
+    stranger_requests_per_second: Annotated[int, Field(ge=1)] = 10
+    """Without a good token, of one address: an IPv4 address, or an IPv6 network of 64 bits ..."""
+    stranger_burst: Annotated[int, Field(ge=1)] = 200
+    """... and so many at once."""
+
+
+TrustedProxies = tuple[IPv4Network | IPv6Network, ...]
+
+
+class BasicSettings(Section):
+    """One account of the original's API; `bwvisu token create-basic` prints these lines."""
+
+    name: Name
+    """The user name, e.g. `bwvisu-web`; shown in logs, in the audit trail and as `created_by`."""
+    password_sha256: Sha256
+    """SHA-256 of the password in hexadecimal.  It protects a long drawn password, never one that a person made up."""
+    user: Annotated[str, Field(min_length=1)] | None = None
+    """Bound to this one person: other people's jobs do not exist for it."""
+
+    def principal(self) -> Principal:
+        """Who speaks with this password: what the original's calls need, and no more."""
+        return Principal(self.name, _ORIGINAL_SCOPES, self.user)
+
+
+_ORIGINAL_SCOPES = frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.CLUSTERS_READ})
+
+
+def _repeated(values: Iterable[str]) -> str | None:
+    return next((value for value, count in Counter(values).items() if count > 1), None)
+
+
+class ApiSettings(Section):
+    """The REST API."""
+
+    host: str = "0.0.0.0"  # noqa: S104 frontends are elsewhere; requests need a token
+    """Address to listen on."""
+    port: Port = 4242
+    """Port to listen on."""
+    tls: ServerTlsSettings | None = None
+    """Serve HTTPS; none: HTTP, with TLS in front."""
+    trusted_proxies: TrustedProxies = ()
+    """Whose `X-Forwarded-For` is believed to name the asker; none: the address of the connection is."""
+    rate: RateSettings = RateSettings()
+    """How often one asker may ask."""
+    tokens: Annotated[tuple[TokenSettings, ...], AfterValidator(_unique_tokens)] = ()
+    """Who may speak to it."""
+    basic: tuple[BasicSettings, ...] = ()
+    """Who may speak to it as to the original's API, by HTTP basic authentication."""
+    streams: Annotated[int, Field(ge=1)] = 5000
+    """Event streams that a replica serves at once; each takes a file descriptor."""
+    stream_lifetime: Duration = 3600
+    """A stream is ended after so long; its client goes on at whatever replica it meets, so that load spreads again."""
+
+    @model_validator(mode="after")
+    def _names_are_told_apart(self) -> Self:
+        if twice := _repeated([each.name for each in self.tokens] + [each.name for each in self.basic]):
+            raise ValueError(f"two of tokens and basic have the same name {twice!r}")
+        return self
+
+
+class KeyholeSettings(Section):
+    """The API that running jobs call."""
+
+    host: str = "0.0.0.0"  # noqa: S104 compute nodes are elsewhere; requests are signed
+    """Address to listen on."""
+    port: Port = 4243
+    """Port to listen on."""
+    tls: ServerTlsSettings | None = None
+    """Serve HTTPS; none: HTTP, with TLS in front."""
+    trusted_proxies: TrustedProxies = ()
+    """Whose `X-Forwarded-For` is believed to name the asker; none: the address of the connection is."""
+    public_urls: tuple[Url, ...] = ()
+    """URLs as compute nodes reach it, tried in turn; a cluster may have its own `keyhole_urls`."""
+    ca_file: Path | None = None
+    """Authority that compute nodes shall trust for these URLs; it travels in the batch script."""
+
+
+class LeaderSettings(Section):
+    """The one reconciler that acts."""
+
+    ttl: WholeSeconds = 10
+    """Seconds after which a leader that fell silent is replaced; a whole number."""
+
+
+class ApplicationSettings(Section):
+    """Where application bundles lie."""
+
+    path: Path = Path("job_templates")
+    """One folder per application; read again when something changes."""
+
+
+class RetentionSettings(Section):
+    """How long things are kept."""
+
+    finished: Duration = 7 * 86400
+    """A finished job is shown for so long, then everything of it is forgotten."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set.  `load` reads it; built directly, it takes its arguments and the environment."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    etcd: EtcdSettings = EtcdSettings()
+    """Where all state lives."""
+    api: ApiSettings = ApiSettings()
+    """The REST API: `bwvisu serve api`."""
+    keyhole: KeyholeSettings = KeyholeSettings()
+    """The API that running jobs call: `bwvisu serve keyhole`."""
+    leader: LeaderSettings = LeaderSettings()
+    """The one reconciler that acts: `bwvisu serve reconciler`."""
+    clusters: Annotated[Mapping[Name, ClusterSettings], Field(min_length=1)]
+    """The clusters by name; the first one is meant where a request names none."""
+    applications: ApplicationSettings = ApplicationSettings()
+    """What can be started."""
+    retention: RetentionSettings = RetentionSettings()
+    """How long things are kept."""
+
+    @model_validator(mode="after")
+    def _jobs_can_reach_a_keyhole(self) -> Self:
+        for name, cluster in self.clusters.items():
+            if cluster.gateways and not (cluster.keyhole_urls or self.keyhole.public_urls):
+                raise ValueError(
+                    f"clusters.{name} has gateways, but neither it nor keyhole.public_urls names a keyhole URL"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _a_gateway_has_one_master(self) -> Self:
+        """Its rules are one table, and whoever loads it removes what is not wanted there."""
+        masters: dict[object, str] = {}
+        for name, cluster in self.clusters.items():
+            for gateway in cluster.gateways:
+                own = f"{name}.{gateway.name}"
+                for place in ((gateway.host, gateway.port), gateway.external_ip):
+                    if (other := masters.setdefault(place, own)) != own:
+                        raise ValueError(f"the gateways {other} and {own} are one host; let it serve one cluster")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 the names of all arguments are pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over what is handed in, which is the file; nothing else is read."""
+        return env_settings, init_settings

@@ -1,0 +1,210 @@
+"""What the keyhole deals in: requests, grants, forwards, reports, and the gateways that carry them.
+
+A *forward* is one port: gateway port -> compute port.  A *grant* is all forwards that one run of a job was
+given, always on one gateway.  A *run* is one start of a job's script: ``attempt`` counts our submissions,
+``restart`` counts Slurm's requeues of one of them (``SLURM_RESTART_COUNT``).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+
+
+def host_name(text: str) -> bool:
+    """Whether this can be a host's name and nothing else (no option, no path, no shell text)."""
+    return _HOST_NAME.fullmatch(text) is not None
+
+
+class Run(NamedTuple):
+    """One start of a job's script; later runs compare greater."""
+
+    attempt: int
+    restart: int
+
+    def __str__(self) -> str:
+        return f"{self.attempt}.{self.restart}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``"<attempt>.<restart>"``; raises ValueError on anything else."""
+        attempt, _, restart = text.partition(".")
+        return cls(int(attempt), int(restart))
+
+
+class Stored(BaseModel):
+    """A value kept in the ledger.  Fields that a newer version added survive a rewrite by this one."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class PortRequest(Stored):
+    """A running job asks for ``ports`` forwards to the first of ``hosts``."""
+
+    job_id: str
+    attempt: int
+    restart: int
+    slurm_job_id: int
+    hosts: tuple[str, ...]
+    ports: int
+    received_at: datetime
+
+    @property
+    def run(self) -> Run:
+        """Which start of the job asked."""
+        return Run(self.attempt, self.restart)
+
+
+class Report(Stored):
+    """What a running job says about itself; ``seq`` makes each report unique within its run."""
+
+    job_id: str
+    attempt: int
+    restart: int
+    seq: int
+    event: Literal["started", "listening", "port-taken", "exited"]
+    port: int | None = None
+    exit_code: int | None = None
+    log_tail: str | None = None
+    received_at: datetime
+
+    @property
+    def run(self) -> Run:
+        """Which start of the job speaks."""
+        return Run(self.attempt, self.restart)
+
+
+class Forward(Stored):
+    """One port of a gateway that leads to one port of a compute node."""
+
+    external_port: int
+    internal_host: str
+    internal_address: str
+    internal_port: int
+
+
+class GrantPhase(StrEnum):
+    """The life of a grant: ``reserved -> open -> closing -> quarantined -> (gone)``."""
+
+    RESERVED = "reserved"
+    """Ports are taken in the ledger; the gateway may or may not have the rules yet."""
+    OPEN = "open"
+    """The gateway has confirmed the rules."""
+    CLOSING = "closing"
+    """The rules must go and live connections be cut; not yet confirmed by the gateway."""
+    QUARANTINED = "quarantined"
+    """The gateway has confirmed that nothing leads here any more; ports are not reused yet."""
+
+
+LIVE = frozenset({GrantPhase.RESERVED, GrantPhase.OPEN})
+"""Phases in which a gateway is to carry the forwards."""
+
+
+class Grant(Stored):
+    """All forwards of one run, on one gateway; or those that were taken from it, until their ports are free."""
+
+    attempt: int
+    restart: int
+    gateway: str
+    external_host: str
+    """Under which users reach the gateway for this job."""
+    hosts: tuple[str, ...]
+    forwards: tuple[Forward, ...]
+    phase: GrantPhase
+
+    @property
+    def run(self) -> Run:
+        """Whose forwards these are."""
+        return Run(self.attempt, self.restart)
+
+
+class Refusal(Stored):
+    """Why a run gets no forwards.  ``final`` refusals end the client's waiting."""
+
+    code: str
+    message: str
+    final: bool = True
+
+
+class JobForwards(Stored):
+    """The record ``forwards/{id}``: everything that the keyhole knows of one job.  Written by the leader only."""
+
+    job_id: str
+    cluster: str = ""
+    """Whose gateways are meant: names are a cluster's own.  Empty: written before records told."""
+    grants: tuple[Grant, ...] = ()
+    refusals: Mapping[str, Refusal] = Field(default_factory=dict)
+    """Keyed by ``str(Run)``."""
+
+    def grant_for(self, run: Run) -> Grant | None:
+        """The live grant of exactly this run, of which there is at most one.
+
+        What was taken from a run (its job ended, or one port had to be replaced) is in further grants of the same
+        run that are closing or quarantined; they are of no interest to the job any more.
+        """
+        return next((grant for grant in self.grants if grant.run == run and grant.phase in LIVE), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenancy:
+    """What the scheduler's side knows of a job's right to forwards, from complete looks only.
+
+    ``wanted``: its current run may have forwards.  ``gone``: nothing of it runs any more, so its ports may be
+    reused once their quarantine is over.  ``hosts``: the nodes that Slurm shows as the job's own, first one first;
+    empty while unknown.  ``lingering``: earlier runs of which something may still run; the ports of other earlier
+    runs may be reused.
+    """
+
+    run: Run
+    slurm_job_id: int | None
+    hosts: tuple[str, ...]
+    wanted: bool
+    gone: bool
+    lingering: frozenset[Run] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One gateway as the settings name it."""
+
+    name: str
+    internal_ip: str
+    external_ip: str
+    external_host: str = ""
+    """Name that users see; may hold ``{id}``.  Empty: the external address."""
+    sudo: str = "sudo -n"
+    """Put before the few commands that need root; empty where the middleware's user is root on the gateway."""
+
+    def public_host(self, job_id: str) -> str:
+        """The host part of a job's address at this gateway."""
+        return (self.external_host or self.external_ip).replace("{id}", job_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPolicy:
+    """A cluster's rules for forwards; seconds and port numbers."""
+
+    compute_networks: tuple[IPv4Network | IPv6Network, ...]
+    backend: Literal["auto", "nftables", "iptables"] = "auto"
+    first_port: int = 50000
+    last_port: int = 60000
+    max_per_job: int = 100
+    hostname_suffix: str = ""
+    quarantine: float = 120.0
+    own_addresses: frozenset[str] = field(default_factory=frozenset)
+    """Addresses of the service itself; never a target."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fence:
+    """Who may change a gateway: compared field by field, the greater one wins, the smaller is refused."""
+
+    generation: int
+    epoch: int

@@ -1,0 +1,172 @@
+"""What a gateway is asked, and how its answer is read: for each text of `scripts` its arguments and a parser.
+
+An answer without the closing line ``END <word> …`` was cut short and is `Unanswered`, whatever it holds.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from keyhole.domain import Fence, Gateway, host_name
+from keyhole.interfaces import Answer, NoAnswer
+from keyhole.nat.model import Backend, Listing, Table, Target
+from keyhole.scripts import LOAD, LOOK, PROBE, RESOLVE
+
+
+class Fenced(NamedTuple):
+    """The gateway has seen a greater fence: this leader is no longer the leader."""
+
+    fence: Fence
+
+
+class Refused(NamedTuple):
+    """The packet filter did not take the input; nothing of it was applied (for iptables: of that table)."""
+
+    reason: str
+
+
+class Uncut(NamedTuple):
+    """The rules are loaded, but connections could not be listed, hence not cut."""
+
+    reason: str
+
+
+class Unanswered(NamedTuple):
+    """The gateway could not do it, or what it did is unknown."""
+
+    reason: str
+
+
+class Loaded(NamedTuple):
+    """Rules loaded, connections cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """One call of a text: what `GatewayShell.run` needs beside the gateway's name."""
+
+    script: str
+    args: tuple[str, ...]
+    stdin: bytes
+
+
+class Guard(NamedTuple):
+    """Whose rules, on which gateway, on whose authority."""
+
+    gateway: Gateway
+    installation: str
+    fence: Fence
+
+    def args(self) -> tuple[str, str, str, str]:
+        """The first arguments of every fenced text."""
+        # The gateway's name is part of the file's: homes are often shared by all nodes of a cluster.
+        if not host_name(name := f"{self.installation}.{self.gateway.name}"):
+            raise ValueError(f"not a gateway's name: {self.gateway.name!r}")
+        return self.gateway.sudo, name, str(self.fence.generation), str(self.fence.epoch)
+
+
+def look(guard: Guard, table: str) -> Remote:
+    """List the packet filters; ``table``: the name that nftables knows ours by."""
+    return Remote(LOOK, (*guard.args(), table), b"")
+
+
+def load(guard: Guard, backend: Backend, rules: str, cuts: Iterable[tuple[int, Target]]) -> Remote:
+    """Load ``rules`` in one transaction, then cut the connections of ``cuts`` (external port, target)."""
+    lines = (f"#cut {port} {target.address} {target.port}" for port, target in cuts)
+    # The trailing newlines that `$(cat)` strips must not be counted.
+    text = "\n".join(filter(None, [rules, *lines])).rstrip("\n").encode()
+    return Remote(LOAD, (*guard.args(), backend, str(len(text))), text)
+
+
+def probe(gateway: Gateway, targets: Iterable[Target]) -> Remote:
+    """Ask for each target whether something accepts connections there."""
+    lines = sorted({f"{address}:{port}\n" for address, port in targets})
+    each = max(1, min(8, len(lines) // 32))
+    return Remote(PROBE, (gateway.sudo, str(each)), "".join(lines).encode("ascii"))
+
+
+def resolve(gateway: Gateway, names: Iterable[str]) -> Remote:
+    """Look names up as the gateway does.  Raises ValueError for what is no host name."""
+    wanted = sorted(set(names))
+    bad = [name for name in wanted if not host_name(name)]
+    if bad:
+        raise ValueError(f"not a host name: {bad[0]!r}")
+    return Remote(RESOLVE, (gateway.sudo,), "".join(f"{name}\n" for name in wanted).encode("ascii"))
+
+
+def read_look(answer: Answer | NoAnswer) -> Listing | Fenced | Unanswered:
+    """What `LOOK` printed."""
+    body = _body(answer)
+    if not isinstance(body, str):
+        return body if isinstance(body, Fenced | Unanswered) else Unanswered(body.reason)
+    sections = dict(_sections(body))
+    works, nft = "works" in sections, sections.get("nft")
+    if not works and sections.get("nat") is None:
+        return Unanswered("neither nft nor iptables-save works here")
+    return Listing(works, nft if works else None, sections.get("nat"), sections.get("filter"))
+
+
+def read_load(answer: Answer | NoAnswer) -> Loaded | Fenced | Refused | Uncut | Unanswered:
+    """How `LOAD` ended."""
+    body = _body(answer)
+    return Loaded() if isinstance(body, str) else body
+
+
+def read_probe(answer: Answer | NoAnswer) -> Mapping[Target, bool] | Unanswered:
+    """Target -> whether it accepts connections; targets that could not be probed are missing."""
+    body = _body(answer)
+    if not isinstance(body, str):
+        return Unanswered(str(body))
+    matches = (re.fullmatch(r"([0-9.]+):([0-9]{1,5}) ([01])", line) for line in body.splitlines())
+    return {Target(match[1], int(match[2])): match[3] == "0" for match in matches if match}
+
+
+def read_resolve(answer: Answer | NoAnswer) -> Mapping[str, Sequence[str]] | Unanswered:
+    """Name -> its IPv4 addresses, in the resolver's order; names that were not found are missing."""
+    body = _body(answer)
+    if not isinstance(body, str):
+        return Unanswered(str(body))
+    found: dict[str, list[str]] = {}
+    for line in body.splitlines():
+        name, _, address = line.partition(" ")
+        if address:
+            found.setdefault(name, []).append(address)
+    return found
+
+
+def cuts_of(*tables: Table) -> list[tuple[int, Target]]:
+    """The flows of these forwards."""
+    return sorted({(port, target) for table in tables for port, target in table.items()})
+
+
+def _body(answer: Answer | NoAnswer) -> str | Fenced | Refused | Uncut | Unanswered:
+    """What stands before the closing line ``END ok``, or what another closing line says."""
+    if isinstance(answer, NoAnswer):
+        return Unanswered(answer.reason)
+    text = answer.stdout.decode("utf-8", "replace")
+    body, _, closing = text.rpartition("\nEND ")
+    if not (match := re.fullmatch(r"(\w+) ?(.*)\n", closing)):
+        said = answer.stderr.decode("utf-8", "replace").strip()[-300:]
+        return Unanswered(f"no closing line (exit status {answer.exit_status}) {said}".rstrip())
+    return body if match[1] == "ok" else _failure(match[1], match[2])
+
+
+def _failure(word: str, detail: str) -> Fenced | Refused | Uncut | Unanswered:
+    if word == "fenced" and (fence := re.fullmatch(r"([0-9]{1,20}) ([0-9]{1,20})", detail)):
+        return Fenced(Fence(int(fence[1]), int(fence[2])))
+    match word:
+        case "refused":
+            return Refused(detail)
+        case "uncut":
+            return Uncut("the connections of removed forwards could not be listed by conntrack")
+    return Unanswered(detail or word)
+
+
+def _sections(body: str) -> Iterable[tuple[str, str]]:
+    """(name, text) of each section whose command succeeded."""
+    for part in re.split(r"^== ", body, flags=re.MULTILINE)[1:]:
+        header, _, text = part.partition("\n")
+        name, _, status = header.partition(" ")
+        if status == "0":
+            yield name, text

@@ -1,0 +1,110 @@
+"""What this leader last saw of its gateways and services.  In memory only: a new leader believes nothing."""
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+
+from keyhole.allocation import Blocked
+from keyhole.nat.conflicts import Conflict
+from keyhole.readiness import Health, Service
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayState:
+    """One gateway at the last attempt to reach it."""
+
+    usable: bool
+    """It answered, and holds what it is to hold."""
+    detail: str = ""
+    conflicts: tuple[Conflict, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What an administrator should know of it; empty: all is well."""
+        rivals = "; ".join(conflict.rule for conflict in self.conflicts[:3])
+        return self.detail or (f"foreign rules translate ports of ours: {rivals}" if rivals else "")
+
+
+class GatewayBoard:
+    """The gateways of a cluster, as their syncs see them."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, GatewayState] = {}
+
+    def saw(self, gateway: str, state: GatewayState) -> None:
+        """Enter the last look."""
+        self._states[gateway] = state
+
+    def silent(self, gateway: str, reason: str) -> None:
+        """Somebody could not reach the gateway: no new forwards there until its next sync."""
+        self._states[gateway] = GatewayState(usable=False, detail=reason)
+
+    def states(self) -> Mapping[str, GatewayState]:
+        """By gateway; one that is not listed was never reached by this leader."""
+        return dict(self._states)
+
+    def usable(self) -> list[str]:
+        """Gateways that answered, and hold what they are to hold."""
+        return sorted(name for name, state in self._states.items() if state.usable)
+
+
+class Blocklist:
+    """Ports that somebody else seems to use, each for a while."""
+
+    def __init__(self, clock: Callable[[], float], seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._external: dict[tuple[str, int], float] = {}
+        self._internal: dict[tuple[str, int], float] = {}
+
+    def block(self, internal: Iterable[tuple[str, int]], external: Iterable[tuple[str, int]]) -> None:
+        """Not these ports of compute hosts, not these ports of gateways."""
+        until = self._clock() + self._seconds
+        self._internal |= dict.fromkeys(internal, until)
+        self._external |= dict.fromkeys(external, until)
+
+    def current(self, board: GatewayBoard) -> Blocked:
+        """All that are blocked now, those of foreign rules included."""
+        now = self._clock()
+        self._external = {key: until for key, until in self._external.items() if until > now}
+        self._internal = {key: until for key, until in self._internal.items() if until > now}
+        external = _grouped(self._external)
+        for gateway, state in board.states().items():
+            for conflict in state.conflicts:
+                external.setdefault(gateway, set()).update(range(conflict.first_port, conflict.last_port + 1))
+        return Blocked(external, _grouped(self._internal))
+
+
+def _grouped(keys: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
+    groups: dict[str, set[int]] = {}
+    for name, port in keys:
+        groups.setdefault(name, set()).add(port)
+    return groups
+
+
+class ProbeBoard:
+    """The health of every probed service of a cluster; ``on_change`` is told the jobs whose services changed."""
+
+    def __init__(self, on_change: Callable[[str], None] = lambda _: None) -> None:
+        self._on_change = on_change
+        self._health: dict[str, dict[Service, Health]] = {}
+
+    def of(self, gateway: str) -> Mapping[Service, Health]:
+        """What is known from one gateway's probes."""
+        return self._health.get(gateway, {})
+
+    def health(self) -> Mapping[Service, Health]:
+        """What is known from all."""
+        return {service: health for each in self._health.values() for service, health in each.items()}
+
+    def update(self, gateway: str, health: Mapping[Service, Health]) -> Set[str]:
+        """Replace what is known from one gateway; the jobs of which a service came or went."""
+        before = self.of(gateway)
+        changed = {
+            service.job_id
+            for service in before.keys() | health.keys()
+            if before.get(service, Health()).reachable != health.get(service, Health()).reachable
+        }
+        self._health[gateway] = dict(health)
+        for job_id in sorted(changed):
+            self._on_change(job_id)
+        return changed

@@ -1,0 +1,243 @@
+"""Waiting requests -> reserved grants: allocate, ask the gateways about names and foreign listeners, write."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from keyhole import gateway as remote
+from keyhole.allocation import Allotment, Ask, Pool, Unserved, allocate
+from keyhole.domain import Forward, ForwardPolicy, Gateway, Grant, GrantPhase, JobForwards, Refusal, Run
+from keyhole.gateway import Unanswered
+from keyhole.interfaces import Books, GatewayShell
+from keyhole.nat.model import Target
+from keyhole.reconciler.board import Blocklist, GatewayBoard
+from keyhole.reconciler.parallel import in_parallel
+from keyhole.retirement import replaced
+from keyhole.verification import Waiting, addresses_of
+
+_SECONDS = 20.0
+"""Longest time for one question to a gateway."""
+_ROUNDS = 3
+"""So often other ports are tried within a pass where foreign listeners were found."""
+_MOST_PROBES = 4096
+"""Most ports that are looked at for one batch; the batch hosts, where forwards lead, come first."""
+
+
+EXHAUSTED = Refusal(
+    code="port-pool-exhausted",
+    message="All ports of the gateways are in use. Served as soon as some are free.",
+    final=False,
+)
+NO_GATEWAY = Waiting("no-gateway", "No gateway can take new forwards now.")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A run that is to get forwards: all that it asked for, or others in place of ``lost`` ones of its ``grant``."""
+
+    job_id: str
+    run: Run
+    hosts: tuple[str, ...]
+    ports: int
+    grant: Grant | None = None
+    lost: tuple[Forward, ...] = ()
+
+    @property
+    def ask(self) -> Ask:
+        """What the allocation is asked for."""
+        return Ask(self.job_id, self.run, self.hosts, self.ports, self.grant.gateway if self.grant else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The record names the ports now; ``gateway`` is to open them."""
+
+    gateway: str
+
+
+class Busy(NamedTuple):
+    """Foreign listeners were found: their ports are blocked, other ports are to be tried."""
+
+    internal: Sequence[tuple[str, int]]
+    external: Sequence[tuple[str, int]]
+
+
+Result = Reserved | Waiting | Refusal | Busy
+
+
+class Serving:
+    """Reserves ports for verified runs."""
+
+    def __init__(
+        self,
+        *,
+        policy: ForwardPolicy,
+        gateways: Mapping[str, Gateway],
+        books: Books,
+        shell: GatewayShell,
+        board: GatewayBoard,
+        drained: Callable[[], Collection[str]],
+        blocklist: Blocklist,
+    ) -> None:
+        self._policy = policy
+        self._gateways = gateways
+        self._books = books
+        self._shell = shell
+        self._board = board
+        self._drained = drained
+        self._blocklist = blocklist
+        self._cursors: dict[str, int] = {}
+
+    async def serve(self, cases: Iterable[Case]) -> Mapping[Case, Reserved | Waiting | Refusal]:
+        """Reserve what can be reserved now; every case gets a result."""
+        results: dict[Case, Reserved | Waiting | Refusal] = {}
+        left = list(cases)
+        for _ in range(_ROUNDS):
+            if not left:
+                break
+            answers = await self._round(left)
+            results |= {case: answer for case, answer in answers.items() if not isinstance(answer, Busy)}
+            left = [case for case in left if case not in results]
+        busy = Waiting("ports-busy", "The ports tried so far are in use on the job's hosts.")
+        return results | dict.fromkeys(left, busy)
+
+    async def _round(self, cases: Sequence[Case]) -> dict[Case, Result]:
+        grants = (grant for each in self._books.forwards().values() for grant in each.record.grants)
+        reachable, drained = self._board.usable(), self._drained()
+        takers = [name for name in reachable if name not in drained]
+        pool = Pool(takers, self._policy.first_port, self._policy.last_port, self._cursors)
+        allocation = allocate((case.ask for case in cases), grants, self._blocklist.current(self._board), pool)
+        self._cursors = dict(allocation.cursors)
+        results: dict[Case, Result] = {}
+        chosen: dict[str, list[tuple[Case, Allotment]]] = {}
+        for case, answer in zip(cases, allocation.results, strict=True):
+            if isinstance(answer, Unserved):
+                results[case] = EXHAUSTED if answer.exhausted else NO_GATEWAY
+            elif answer.gateway in reachable:
+                chosen.setdefault(answer.gateway, []).append((case, answer))
+            else:
+                results[case] = NO_GATEWAY
+        batches = await asyncio.gather(*(self._batch(self._gateways[name], each) for name, each in chosen.items()))
+        for result in (result for batch in batches for result in batch.values() if isinstance(result, Busy)):
+            self._blocklist.block(result.internal, result.external)
+        return {case: result for batch in (results, *batches) for case, result in batch.items()}
+
+    async def _batch(self, gateway: Gateway, batch: Sequence[tuple[Case, Allotment]]) -> dict[Case, Result]:
+        """All that one gateway was allotted: one session for the names, one for the ports, then the writes."""
+        results: dict[Case, Result] = {}
+        addresses = await self._addresses(gateway, {host for case, _ in batch for host in case.hosts})
+        placed: list[tuple[Case, Allotment, Mapping[str, str]]] = []
+        for case, allotment in batch:
+            found = (
+                addresses_of(case.hosts, addresses, self._policy) if not isinstance(addresses, Waiting) else addresses
+            )
+            if isinstance(found, Waiting | Refusal):
+                results[case] = found
+            else:
+                placed.append((case, allotment, found))
+        looked = await self._listeners(gateway, placed)
+        free = []
+        for case, allotment, found in placed:
+            busy = looked if isinstance(looked, Waiting) else _busy(gateway, allotment, found, looked)
+            if busy is None:
+                free.append((case, allotment, found))
+            else:
+                results[case] = busy
+        written = await in_parallel(self._reserve(*each) for each in free)
+        return results | {case: result for (case, _, _), result in zip(free, written, strict=True)}
+
+    async def _addresses(self, gateway: Gateway, hosts: Iterable[str]) -> Mapping[str, Sequence[str]] | Waiting:
+        call = remote.resolve(gateway, (host + self._policy.hostname_suffix for host in hosts))
+        answer = remote.read_resolve(await self._shell.run(gateway.name, call.script, call.args, call.stdin, _SECONDS))
+        return self._silent(gateway, answer) if isinstance(answer, Unanswered) else answer
+
+    async def _listeners(
+        self, gateway: Gateway, placed: Sequence[tuple[Case, Allotment, Mapping[str, str]]]
+    ) -> Mapping[Target, bool] | Waiting:
+        """Whether anything listens on the chosen ports: on all hosts of each job, and on the gateway itself."""
+        first = [Target(found[case.hosts[0]], pair.internal) for case, chosen, found in placed for pair in chosen.pairs]
+        own = [Target(gateway.internal_ip, pair.external) for _, chosen, _ in placed for pair in chosen.pairs]
+        rest = (
+            Target(address, pair.internal)
+            for _, chosen, found in placed
+            for address in found.values()
+            for pair in chosen.pairs
+        )
+        targets = list(dict.fromkeys([*first, *own, *rest]))[:_MOST_PROBES]
+        if not targets:
+            return {}
+        call = remote.probe(gateway, targets)
+        answer = remote.read_probe(await self._shell.run(gateway.name, call.script, call.args, call.stdin, _SECONDS))
+        if isinstance(answer, Unanswered):
+            return self._silent(gateway, answer)
+        if len(answer) < len(targets):
+            return Waiting("not-probed", f"{gateway.name} could not probe the chosen ports.")
+        return answer
+
+    def _silent(self, gateway: Gateway, answer: Unanswered) -> Waiting:
+        self._board.silent(gateway.name, answer.reason)
+        return Waiting("gateway-silent", f"{gateway.name} does not answer.")
+
+    async def _reserve(self, case: Case, allotment: Allotment, found: Mapping[str, str]) -> Result:
+        """Enter the ports in the ledger; where that is in doubt, nobody gets them for a while."""
+        host = case.hosts[0]
+        forwards = tuple(
+            Forward(external_port=out, internal_host=host, internal_address=found[host], internal_port=inner)
+            for out, inner in allotment.pairs
+        )
+        versioned = self._books.forwards().get(case.job_id)
+        gateway = self._gateways[allotment.gateway]
+        record = _entered(case, gateway, forwards, versioned.record if versioned else None)
+        if record is None:
+            return Waiting("changed", "The job's forwards were changed meanwhile.")
+        if await self._books.write(record, versioned.revision if versioned else None):
+            return Reserved(allotment.gateway)
+        self._blocklist.block(
+            [(each, pair.internal) for each in case.hosts for pair in allotment.pairs],
+            [(allotment.gateway, pair.external) for pair in allotment.pairs],
+        )
+        return Waiting("write-in-doubt", "The ports could not be entered surely; others are tried.")
+
+
+def _entered(
+    case: Case, gateway: Gateway, forwards: tuple[Forward, ...], record: JobForwards | None
+) -> JobForwards | None:
+    """The job's record with the new forwards; None where it has changed since the case was judged."""
+    record = record or JobForwards(job_id=case.job_id)
+    live = record.grant_for(case.run)
+    if live != case.grant:
+        return None
+    if live is not None:
+        return replaced(record, live, dict(zip(case.lost, forwards, strict=True)))
+    grant = Grant(
+        attempt=case.run.attempt,
+        restart=case.run.restart,
+        gateway=gateway.name,
+        external_host=gateway.public_host(case.job_id),
+        hosts=case.hosts,
+        forwards=forwards,
+        phase=GrantPhase.RESERVED,
+    )
+    refusals = {run: refusal for run, refusal in record.refusals.items() if run != str(case.run)}
+    return record.model_copy(update={"grants": (*record.grants, grant), "refusals": refusals})
+
+
+def _busy(
+    gateway: Gateway, allotment: Allotment, found: Mapping[str, str], looked: Mapping[Target, bool]
+) -> Busy | None:
+    """The chosen ports on which something listens already, if any."""
+    busy = Busy(
+        [
+            (host, pair.internal)
+            for pair in allotment.pairs
+            for host, address in found.items()
+            if looked.get(Target(address, pair.internal))
+        ],
+        [
+            (gateway.name, pair.external)
+            for pair in allotment.pairs
+            if looked.get(Target(gateway.internal_ip, pair.external))
+        ],
+    )
+    return busy if busy.internal or busy.external else None

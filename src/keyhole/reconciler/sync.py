@@ -1,0 +1,222 @@
+"""One gateway's rules: what the ledger wants against what is there, loaded in one fenced transaction per batch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from ipaddress import IPv4Network
+from typing import Literal
+
+import structlog
+
+from keyhole import gateway as remote
+from keyhole.domain import ForwardPolicy, Gateway
+from keyhole.gateway import Fenced, Guard, Loaded, Refused, Remote, Unanswered, Uncut
+from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer, Office
+from keyhole.nat.choice import choose, other
+from keyhole.nat.conflicts import Conflict, conflicts
+from keyhole.nat.model import Actual, Backend, Change, Driver, Frame, Table, difference
+from keyhole.reconciler.board import GatewayBoard, GatewayState
+from keyhole.reconciler.parallel import in_parallel
+from keyhole.reconciler.work import Work
+
+_SECONDS = 20.0
+"""Longest time for one look or load."""
+_MARGIN = 2.0
+"""Leadership that must be left to begin; an effect that outlives it is refused by the gateway's own fence."""
+
+_log = structlog.get_logger(__name__)
+
+Outcome = Literal["in-step", "loaded", "unreachable", "fenced", "refused", "uncut", "not-leading"]
+Failure = Fenced | Refused | Uncut | Unanswered
+_OUTCOMES: Mapping[type[Failure], Outcome] = {
+    Fenced: "fenced",
+    Refused: "refused",
+    Uncut: "uncut",
+    Unanswered: "unreachable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPass:
+    """What one pass over a gateway did; counts of forwards, except ``opened`` and ``quarantined``: of grants."""
+
+    gateway: str
+    outcome: Outcome
+    detail: str = ""
+    backend: Backend | None = None
+    forwards: int = 0
+    added: int = 0
+    removed: int = 0
+    whole: bool = False
+    drifted: bool = False
+    """The gateway held something else than this leader had put there."""
+    opened: int = 0
+    quarantined: int = 0
+    unwritten: int = 0
+    """Records that somebody else changed meanwhile: the next pass looks again."""
+    conflicts: tuple[Conflict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the gateway holds, by a look at ``seen_at`` and what was loaded since."""
+
+    frame: Frame
+    driver: Driver
+    actual: Actual
+    leftover: Actual
+    """What the other driver left behind."""
+    conflicts: tuple[Conflict, ...]
+    seen_at: float
+
+    def differs_from(self, table: Table) -> bool:
+        """Whether somebody changed what was loaded as ``table``."""
+        return not self.actual.intact or self.actual.forwards != table
+
+    def loads(self, desired: Table, change: Change, *, cuts: bool) -> list[tuple[Backend, str]]:
+        """Inputs by backend: ours first, so that forwards go on while the other driver's objects are removed."""
+        loads: list[tuple[Backend, str]] = []
+        if change.needed or cuts:
+            rules = self.driver.render(self.frame, desired, change, self.actual) if change.needed else ""
+            loads.append((self.driver.backend, rules))
+        if self.leftover.present:
+            old = other(self.driver)
+            loads.append((old.backend, old.render_removal(self.frame, self.leftover)))
+        return loads
+
+
+class GatewaySync:
+    """Keeps one gateway's rules equal to the ledger.
+
+    ``look_every``: seconds after which the gateway is looked at again; passes in between trust what was seen and
+    loaded, so that opening one more forward costs the same however many there are.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: Gateway,
+        installation: str,
+        policy: ForwardPolicy,
+        books: Books,
+        shell: GatewayShell,
+        office: Office,
+        board: GatewayBoard,
+        clock: Callable[[], float],
+        look_every: float = 5.0,
+    ) -> None:
+        networks = tuple(net for net in policy.compute_networks if isinstance(net, IPv4Network))
+        self._frame = Frame(installation, policy.first_port, policy.last_port, networks)
+        self._gateway = gateway
+        self._policy = policy
+        self._books = books
+        self._shell = shell
+        self._office = office
+        self._board = board
+        self._clock = clock
+        self._look_every = look_every
+        self._picture: Picture | None = None
+        self._loaded: Table | None = None
+
+    async def reconcile(self) -> SyncPass:
+        """Look where it is due, load what differs, write what the gateway has confirmed."""
+        work = Work.of(self._books.forwards(), self._gateway.name)
+        guard = self._guard()
+        if guard is None:
+            return SyncPass(self._gateway.name, "not-leading")
+        report = await self._confirm(work, await self._in_step(guard, work))
+        usable = report.outcome in {"in-step", "loaded", "uncut"}
+        self._tell(report.conflicts)
+        self._board.saw(self._gateway.name, GatewayState(usable, report.detail, report.conflicts))
+        if report.outcome != "in-step" or report.opened or report.quarantined:
+            _log.info("gateway.synced", **_told(report))
+        return report
+
+    def _tell(self, found: tuple[Conflict, ...]) -> None:
+        """Foreign rules on our ports, once each: an administrator must decide whose ports they are."""
+        before = self._board.states().get(self._gateway.name)
+        for conflict in sorted(set(found) - set(before.conflicts if before else ())):
+            _log.warning("gateway.foreign-rule", gateway=self._gateway.name, rule=conflict.rule)
+
+    def _guard(self) -> Guard | None:
+        fence = self._office.fence(_MARGIN)
+        return Guard(self._gateway, self._frame.installation, fence) if fence else None
+
+    async def _in_step(self, guard: Guard, work: Work) -> SyncPass:
+        """Load against the remembered picture; where the gateway refuses that, once more against a fresh one."""
+        remembered = self._picture
+        picture = await self._look(guard, work.desired)
+        if not isinstance(picture, Picture):
+            return self._failed(picture)
+        report = await self._load(guard, work, picture)
+        if report.outcome == "refused" and picture is remembered:
+            picture = await self._look(guard, work.desired)
+            return await self._load(guard, work, picture) if isinstance(picture, Picture) else self._failed(picture)
+        return report
+
+    async def _look(self, guard: Guard, desired: Table) -> Picture | Failure:
+        frame, now = self._frame.around(desired), self._clock()
+        known = self._picture
+        if known and known.frame == frame and now - known.seen_at < self._look_every:
+            return known
+        listing = remote.read_look(await self._run(remote.look(guard, frame.name)))
+        if isinstance(listing, Fenced | Unanswered):
+            return listing
+        driver = choose(self._policy.backend, listing)
+        actual, leftover = driver.parse(listing, frame), other(driver).parse(listing, frame)
+        foreign = tuple(conflicts(listing, frame))
+        self._picture = Picture(frame, driver, actual, leftover, foreign, now)
+        return self._picture
+
+    async def _load(self, guard: Guard, work: Work, picture: Picture) -> SyncPass:
+        """Make the gateway hold ``work.desired`` and cut what must end."""
+        change = difference(picture.actual, work.desired)
+        report = SyncPass(
+            self._gateway.name,
+            "in-step",
+            backend=picture.driver.backend,
+            forwards=len(work.desired),
+            drifted=self._loaded is not None and picture.differs_from(self._loaded),
+            conflicts=picture.conflicts,
+        )
+        loads = picture.loads(work.desired, change, cuts=bool(work.closing))
+        if not loads:
+            return report
+        # The result is unknown until all is loaded; after a load of the whole, the next pass looks at it.
+        self._picture, self._loaded = None, None
+        cuts = remote.cuts_of(change.remove, work.closing)
+        for backend, rules in loads:
+            result = remote.read_load(await self._run(remote.load(guard, backend, rules, cuts)))
+            if not isinstance(result, Loaded):
+                return replace(self._failed(result), backend=backend, conflicts=picture.conflicts)
+        self._loaded = work.desired
+        if not change.whole and not picture.leftover.present:
+            self._picture = replace(picture, actual=replace(picture.actual, forwards=work.desired))
+        return replace(report, outcome="loaded", added=len(change.add), removed=len(change.remove), whole=change.whole)
+
+    async def _run(self, call: Remote) -> Answer | NoAnswer:
+        return await self._shell.run(self._gateway.name, call.script, call.args, call.stdin, _SECONDS)
+
+    def _failed(self, failure: Failure) -> SyncPass:
+        self._picture = None
+        detail = f"the gateway knows {failure.fence}" if isinstance(failure, Fenced) else failure.reason
+        return SyncPass(self._gateway.name, _OUTCOMES[type(failure)], detail)
+
+    async def _confirm(self, work: Work, report: SyncPass) -> SyncPass:
+        """Write down what the gateway has confirmed: nothing is quarantined whose connections may live."""
+        if report.outcome not in {"in-step", "loaded", "uncut"}:
+            return report
+        confirmations = work.confirmations(cut=report.outcome != "uncut")
+        written = await in_parallel(self._books.write(each.record, each.revision) for each in confirmations)
+        done = [each for each, ok in zip(confirmations, written, strict=True) if ok]
+        return replace(
+            report,
+            opened=sum(each.opened for each in done),
+            quarantined=sum(each.quarantined for each in done),
+            unwritten=len(confirmations) - len(done),
+        )
+
+
+def _told(report: SyncPass) -> dict[str, object]:
+    """A pass for the log: what it did, without the empty fields."""
+    told = {key: value for key, value in asdict(report).items() if value}
+    return told | ({"conflicts": len(report.conflicts)} if report.conflicts else {})

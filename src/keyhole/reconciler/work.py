@@ -1,0 +1,67 @@
+"""What the ledger asks of one gateway, and what may be written once the gateway has confirmed it.  Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from keyhole.domain import LIVE, Grant, GrantPhase, JobForwards
+from keyhole.interfaces import Versioned
+from keyhole.nat.model import Target
+from keyhole.retirement import in_phase
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A record as it is after the gateway's confirmation, the revision that it replaces, and how many grants moved."""
+
+    record: JobForwards
+    revision: int
+    opened: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One gateway's share of all records: the wanted forwards, and those whose connections must end."""
+
+    gateway: str
+    desired: dict[int, Target] = field(default_factory=dict)
+    closing: dict[int, Target] = field(default_factory=dict)
+    moving: list[Versioned] = field(default_factory=list)
+    """Records with a grant that waits for the gateway's confirmation."""
+
+    @classmethod
+    def of(cls, forwards: Mapping[str, Versioned], gateway: str) -> "Work":
+        """Pick the share of ``gateway``."""
+        work = cls(gateway)
+        for versioned in forwards.values():
+            own = [grant for grant in versioned.record.grants if grant.gateway == gateway]
+            for grant in own:
+                work._add(grant)
+            if any(grant.phase in {GrantPhase.RESERVED, GrantPhase.CLOSING} for grant in own):
+                work.moving.append(versioned)
+        return work
+
+    def _add(self, grant: Grant) -> None:
+        table = {each.external_port: Target(each.internal_address, each.internal_port) for each in grant.forwards}
+        if grant.phase in LIVE:
+            self.desired.update(table)
+        elif grant.phase is GrantPhase.CLOSING:
+            self.closing.update(table)
+
+    def confirmations(self, *, cut: bool) -> list[Confirmation]:
+        """What may be written now that ``desired`` is loaded; ``cut``: and the connections of ``closing`` are cut."""
+        moves = {GrantPhase.RESERVED: GrantPhase.OPEN}
+        if cut:
+            moves[GrantPhase.CLOSING] = GrantPhase.QUARANTINED
+        return [each for each in (self._moved(versioned, moves) for versioned in self.moving) if each]
+
+    def _moved(self, versioned: Versioned, moves: Mapping[GrantPhase, GrantPhase]) -> Confirmation | None:
+        before = versioned.record.grants
+        own = [grant.phase for grant in before if grant.gateway == self.gateway and grant.phase in moves]
+        after = tuple(
+            in_phase(grant, moves[grant.phase]) if grant.gateway == self.gateway and grant.phase in moves else grant
+            for grant in before
+        )
+        record = versioned.record.model_copy(update={"grants": after})
+        opened, closed = own.count(GrantPhase.RESERVED), own.count(GrantPhase.CLOSING)
+        return Confirmation(record, versioned.revision, opened, closed) if own else None

@@ -1,0 +1,1 @@
+"""The tests: ``unit`` mirrors ``src``; ``contract`` and ``cluster`` run against real parts."""

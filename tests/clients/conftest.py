@@ -1,0 +1,55 @@
+"""The API of the other contract tests, and clients that are generated from what it says of itself, once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bwvisu.domain.cluster import ClusterUser
+from tests.clients.leader import quick_leader
+from tests.contract.api.conftest import APP, etcd, make_bundle
+from tests.contract.api.service import Service, cluster_settings, service
+from tests.support.clients import Clients
+from tests.support.etcd import EtcdCluster
+
+__all__ = ["etcd"]
+ORIGINAL = """\
+original:
+  template-name: probe.txt
+  variables: {many: minutes, note: text}
+"""
+GATEWAY = {"name": "gw1", "host": "gw1", "user": "bwvisu", "internal_ip": "10.0.0.1", "external_ip": "192.0.2.1"}
+CLUSTER = cluster_settings(gateways=[GATEWAY], compute_networks=["10.0.0.0/24"])
+
+
+@asynccontextmanager
+async def running(etcd: EtcdCluster, bundles: Path) -> AsyncIterator[Service]:
+    """The API with a quick leader, who knows alice and bob, and that there is nobody else."""
+    async with service(etcd.endpoints, bundles, clusters={"main": CLUSTER}) as api, quick_leader(api):
+        api.leader.knows("alice", "bob")
+        api.leader.strangers = ClusterUser(name="", exists=False, checked_at=datetime.now(UTC))
+        yield api
+
+
+@pytest.fixture
+def bundles(tmp_path: Path) -> Path:
+    make_bundle(tmp_path / "applications" / "probe", APP + ORIGINAL)
+    return tmp_path / "applications"
+
+
+@pytest.fixture
+async def api(etcd: EtcdCluster, bundles: Path) -> AsyncIterator[Service]:
+    async with running(etcd, bundles) as api:
+        yield api
+
+
+@pytest.fixture
+async def clients(api: Service, tmp_path_factory: pytest.TempPathFactory) -> Clients:
+    """Generated once, by the first test that asks."""
+    generated = Clients(tmp_path_factory.getbasetemp() / "clients")
+    if not generated.folder.exists():
+        await asyncio.to_thread(generated.generate, api.url)
+    return generated

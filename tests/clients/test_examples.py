@@ -1,0 +1,84 @@
+"""What docs/api.md shows works: its curl commands, its Python and its TypeScript, against the running API."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from scripts.clients import ROOT
+from tests.clients.conftest import running
+from tests.contract.api.service import Service
+from tests.support.clients import Clients, output
+from tests.support.etcd import EtcdCluster
+from tests.support.waiting import eventually_true
+
+PAGE = (ROOT / "docs" / "api.md").read_text()
+ADDRESS, JOB, ETAG = "http://127.0.0.1:4242", "01m82hndm0zsymx0z7qcwtk89s", '"151"'
+"""What the page shows of the service that it was recorded with."""
+TELLING = re.compile(r'^HTTP/1\.1 \d+|^\{"\w+":|"type":"/problems/[\w-]+"|"wanted":"stopped"', re.MULTILINE)
+"""What is the same in every answer to such a request."""
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language, in the order of the page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+async def api(etcd: EtcdCluster) -> AsyncIterator[Service]:
+    async with running(etcd, ROOT / "job_templates") as service:
+        yield service
+
+
+async def test_the_python_of_the_page_runs_in_order(api: Service, clients: Clients, tmp_path: Path) -> None:
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(blocks("python")).replace(ADDRESS, api.url))
+    (tmp_path / "token").write_text("bwv_portal\n")
+    told = await output(clients.python(script), 60, tmp_path)
+    (job,) = (await api.client().get("/api/v1/jobs")).json()["items"]
+    assert (job["wanted"], job["parameters"]["minutes"]) == ("stopped", 30)
+    assert "http://gw1.example.org:50007/login?next=/terminals/1" in told
+    assert "/parameters/cors there is no parameter 'cors'; did you mean 'cores'?" in told
+
+
+async def test_the_typescript_of_the_page_runs(api: Service, clients: Clients, tmp_path: Path) -> None:
+    script = tmp_path / "page.ts"
+    script.write_text("\n".join(blocks("ts")).replace(ADDRESS, api.url))
+    told = await output(clients.typescript(script), 60, tmp_path, TOKEN="bwv_portal")
+    job = (await api.client().get(f"/api/v1/jobs/{told.split()[0]}")).json()
+    assert (job["wanted"], job["parameters"]["minutes"]) == ("stopped", 30)
+
+
+def commands() -> list[tuple[str, str]]:
+    """Each `$ api …` of the page, and what is shown as its answer."""
+    parts = [part for block in blocks("console") for part in re.split(r"^\$ ", block, flags=re.MULTILINE)]
+    typed = [re.match(r"((?:.*\\\n)*.*)\n((?s:.*))", part) for part in parts if part.startswith("api ")]
+    return [(found[1], found[2]) for found in typed if found]
+
+
+class Reader:
+    """Types the commands of the page, with what is real in the place of what was recorded."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        (self._prelude,) = blocks("bash")
+        self._folder = folder
+        self._real = {ADDRESS: url}
+
+    async def is_answered_so(self, command: str, shown: str) -> bool:
+        """Whether the answer is, in what is telling, the one that is shown."""
+        script = f"{self._prelude}\n{command}"
+        for recorded, real in self._real.items():
+            script = script.replace(recorded, real)
+        told = await output(["bash", "-euc", script], 20, self._folder)
+        if made := re.search(r'^\{"id":"(\w+)".*"revision":(\d+)', told, re.MULTILINE):
+            self._real |= {JOB: made[1], ETAG: f'"{made[2]}"'}
+        return all(word in told for word in TELLING.findall(shown))
+
+
+async def test_the_curl_of_the_page_is_answered_as_shown(api: Service, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("bwv_portal\n")
+    reader = Reader(api.url, tmp_path)
+    assert len(commands()) > 10
+    for command, shown in commands():
+        await eventually_true(lambda: reader.is_answered_so(command, shown), 20)  # noqa: B023 awaited at once

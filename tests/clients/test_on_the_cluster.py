@@ -1,0 +1,26 @@
+"""The generated clients on a real cluster: each starts a job, watches it, enters it and stops it."""
+
+import asyncio
+from pathlib import Path
+
+from bwvisu.sandbox import Sandbox
+from tests.support.clients import LANGUAGES, Clients
+from tests.support.world import service_in, slurm_jobs
+
+
+async def test_the_two_generated_clients_start_watch_and_cancel_a_job(sandbox: Sandbox, tmp_path: Path) -> None:
+    with service_in(sandbox, tmp_path / "service") as service:
+        service.start()
+        service.wait_until_ready()
+        clients = Clients(tmp_path / "clients")
+        clients.generate(service.url)
+        talks = (clients.talk(each, service.url, service.token, "page", 120, text=each) for each in LANGUAGES)
+        for told in await asyncio.gather(*talks):
+            assert told["statuses"] == [201, 200]
+            assert told["again"] == told["id"]
+            passed = [state for state in told["states"] if state in {"running", "available", "finished"}]
+            assert list(dict.fromkeys(passed)) == ["running", "available", "finished"], told
+            assert told["url"].startswith("http://")
+            assert told["outcome"] == "cancelled"
+            (row,) = slurm_jobs(sandbox, told["id"], ended=True)
+            assert (row["user"], row["state"]) == ("alice", "CANCELLED")

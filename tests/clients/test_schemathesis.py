@@ -1,0 +1,78 @@
+"""The document holds whatever is sent: schemathesis tries every call, with all its checks."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.clients import Generators
+from tests.contract.api.service import PASSWORDS, Service
+from tests.support.clients import output
+
+HERE = Path(__file__).parent
+MAX_EXAMPLES = 20
+NEW_JOB = {"user": {"enum": ["alice"]}, "application": {"enum": ["probe"]}, "cluster": {"enum": ["main", None]}}
+VARIABLES = {"many": {"enum": ["5", "60"]}, "note": {"type": "string", "pattern": "^[A-Za-z0-9./_-]{0,100}$"}}
+ORIGINAL_NEW_JOB = {
+    "uid": {"enum": ["alice"]},
+    "template-name": {"enum": ["probe.txt"]},
+    "variables": {"type": "object", "properties": VARIABLES, "additionalProperties": False},
+}
+USER = "^[a-z_][a-z0-9_-]{0,31}$"  # the default of `clusters.*.users.pattern`
+
+
+async def this_installation(api: Service) -> dict[str, Any]:
+    """The served document, narrowed to what this installation takes: whatever it allows then must be accepted."""
+    document: dict[str, Any] = (await api.client().get("/openapi.json")).json()
+    parameters = (await api.client().get("/api/v1/applications/probe")).json()["parameters"]
+    schemas = document["components"]["schemas"]
+    schemas["NewJob"]["properties"] = {**NEW_JOB, "parameters": parameters}
+    schemas["OriginalNewJob"]["properties"] = ORIGINAL_NEW_JOB
+    operations = [operation for item in document["paths"].values() for operation in item.values()]
+    for parameter in (each for operation in operations for each in operation.get("parameters", ())):
+        if parameter["name"] == "X-On-Behalf-Of":
+            parameter["schema"]["pattern"] = USER
+        elif parameter["name"] == "cursor":
+            parameter["schema"] = {"enum": [await cursor(api)]}
+    return document
+
+
+async def cursor(api: Service) -> str:
+    """One that a page gave out."""
+    for _ in range(2):
+        await api.submit()
+    found: str = (await api.client().get("/api/v1/jobs?limit=1")).json()["next_cursor"]
+    return found
+
+
+@pytest.mark.timeout(600)
+async def test_no_request_gets_an_answer_that_is_not_described(api: Service, tmp_path: Path) -> None:
+    generators = Generators()
+    generators.ensure()
+    document = tmp_path / "openapi.json"
+    document.write_text(json.dumps(await this_installation(api)))
+    program: list[Path | str] = [
+        generators.tool("schemathesis"),
+        "--config-file",
+        HERE / "schemathesis.toml",
+        "--no-color",
+    ]
+    options = ["--url", api.url, "--max-examples", str(MAX_EXAMPLES)]
+    environment = {
+        "BWVISU_TOKEN": "bwv_portal",
+        "BWVISU_PASSWORD": PASSWORDS["bwvisu-web"][0],
+        "JOB": (await api.submit())["id"],
+        "SCHEMATHESIS_HOOKS": str(HERE / "unique_keys.py"),
+    }
+    told = await output([*program, "run", document, *options], 500, tmp_path, **environment)
+    assert "Stateful" in told
+    assert len(await api.records("specs")) > 5, "almost no job was accepted"
+
+
+async def test_the_document_is_valid(api: Service, tmp_path: Path) -> None:
+    generators = Generators()
+    generators.ensure()
+    document = tmp_path / "openapi.json"
+    document.write_text((await api.client().get("/openapi.json")).text)
+    await output([generators.tool("openapi-spec-validator"), "--errors", "all", document], 60)

@@ -1,0 +1,179 @@
+"""Gateways reboot, vanish, are flushed, are cut off in the middle of a load: their rules are those of the books again.
+
+Foreign rules stay as they are.  The person's jobs own a hundred ports each where half a table could be seen.
+"""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bwvisu.cli.local import shipped_applications, until
+from bwvisu.sandbox import Sandbox
+from tests.support.chaos import GATEWAYS, Scene, ambush, cut_off, grants, scene, send, throughout
+from tests.support.world import forwards
+
+TEMPLATES = Path(__file__).parent.parent / "support/templates"
+SYNC = 5
+"""Seconds after which a gateway is looked at again."""
+
+
+@pytest.fixture(scope="module")
+def world(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder: Path = tmp_path_factory.mktemp("gateways")
+    bundles = folder / "bundles"
+    bundles.mkdir()
+    (bundles / "page").symlink_to(shipped_applications() / "page")
+    (bundles / "ports").symlink_to(TEMPLATES / "ports")
+    with scene(sandbox, folder, "all", applications={"path": str(bundles)}) as world:
+        world.lead()
+        yield world
+
+
+def gateway_of(job: dict[str, Any]) -> str:
+    return str(job["services"][0]["gateway"])
+
+
+def another(gateway: str) -> str:
+    (other,) = set(GATEWAYS) - {gateway}
+    return other
+
+
+def test_fault_19_a_rebooted_gateway_gets_all_its_rules_at_once(world: Scene, sandbox: Sandbox) -> None:
+    one, two = world.session("ports"), world.session("ports")
+    gateway = gateway_of(one)
+    assert gateway_of(two) == another(gateway)
+    sandbox.reboot(gateway)
+    until(lambda: forwards(sandbox, gateway), 2 * SYNC, "the first rules are back")
+    assert len(forwards(sandbox, gateway)) == 100, "one transaction"
+    assert world.usable(one)
+    assert world.usable(two)
+    world.in_order(one, two)
+    assert world.alice.job(one["id"])["services"] == one["services"]
+    world.end(one["id"], two["id"])
+
+
+def test_fault_20_a_lost_gateway_gets_nothing_new_and_loses_its_stale_rules_first_on_its_return(
+    world: Scene, sandbox: Sandbox
+) -> None:
+    """Moving the forwards of a lost gateway is another capability; here they wait for it."""
+    stale, kept = world.session(), world.session()
+    gateway = gateway_of(stale)
+    port = stale["services"][0]["external_port"]
+    with cut_off(sandbox, gateway, "inner"):
+        world.alice.cancel(stale["id"])
+        world.alice.wait(stale["id"], "finished")
+        late = [world.session(), world.session()]
+        assert {gateway_of(job) for job in (kept, *late)} == {another(gateway)}
+        # Three quarantines later the port is still owned: its rule may still be there.
+        throughout(3 * 2, lambda: port in forwards(sandbox, gateway), "the lost gateway has its old rule")
+        assert [grant["phase"] for grant in grants(world.service) if grant["gateway"] == gateway] == ["closing"]
+    until(lambda: not forwards(sandbox, gateway), 20, "the stale rule is gone")
+    new = world.session()
+    assert gateway_of(new) == gateway, "the one with the fewest forwards"
+    world.in_order(kept, *late, new)
+    world.end(kept["id"], new["id"], *(job["id"] for job in late))
+
+
+SITE = """
+flush ruleset
+table ip site { chain input { type filter hook input priority filter; policy accept; tcp dport 25 drop; }; }
+"""
+"""What a site's own firewall does when it is loaded anew."""
+RIVAL = "-t nat -A PREROUTING -p tcp --dport 50500:50509 -j DNAT --to-destination 192.0.2.7:80"
+"""A rule of somebody else's on ports of ours."""
+
+
+def test_fault_21_a_firewall_that_reloads_is_repaired_around_and_its_own_rules_stay(
+    world: Scene, sandbox: Sandbox
+) -> None:
+    jobs = [world.session("ports"), world.session()]
+    gateway = gateway_of(jobs[0])
+    assert sandbox.run(gateway, ["nft", "-f", "-"], input=SITE).returncode == 0
+    assert not forwards(sandbox, gateway)
+    assert sandbox.run(gateway, ["iptables", *RIVAL.split()]).returncode == 0
+    before = foreign(sandbox, gateway)
+    assert all(word in before for word in ("192.0.2.7", "dport 25 drop"))
+    try:
+        until(lambda: world.in_step(*GATEWAYS), 2 * SYNC, "the rules are back")
+        assert all(map(world.usable, jobs))
+        until(lambda: "50500" in shown(world, gateway), 2 * SYNC, "the conflict is told")
+        world.end(*(job["id"] for job in jobs))
+        assert foreign(sandbox, gateway) == before
+    finally:
+        sandbox.run(gateway, ["nft", "flush", "ruleset"])
+
+
+def foreign(box: Sandbox, gateway: str) -> str:
+    """Every table of a gateway that is not ours, without packet counters."""
+    tables = box.run(gateway, ["nft", "list", "tables"]).stdout.splitlines()
+    listings = [box.run(gateway, ["nft", "--stateless", "list", *each.split()]).stdout for each in sorted(tables)]
+    return "\n".join(text for text in listings if "map forwards" not in text)
+
+
+def test_fault_21_a_flushed_gateway_is_repaired(world: Scene, sandbox: Sandbox) -> None:
+    jobs = [world.session("ports"), world.session("ports")]
+    for gateway in GATEWAYS:
+        assert sandbox.run(gateway, ["nft", "flush", "ruleset"]).returncode == 0
+    for gateway in GATEWAYS:
+        until(lambda: forwards(sandbox, gateway), 2 * SYNC, "the first rules are back")  # noqa: B023
+    assert [len(forwards(sandbox, gateway)) for gateway in GATEWAYS] == [100, 100], "one transaction"
+    world.in_order(*jobs)
+    assert all(map(world.usable, jobs))
+    world.end(*(job["id"] for job in jobs))
+
+
+def shown(world: Scene, gateway: str) -> str:
+    """What the API says of a gateway."""
+    gateways = world.alice.client.get("/api/v1/clusters/main").json()["gateways"]
+    return next(str(each["detail"]) for each in gateways if each["name"] == gateway)
+
+
+LOADS = r"(?s)^/bin/sh -c .*fault truncated"
+CUTS = {
+    "before the table was read": (LOADS, signal.SIGSTOP),
+    "while nft has it": ("^nft -f -", signal.SIGSTOP),
+    "and nft dies with it": ("^nft -f -", signal.SIGKILL),
+}
+
+
+@pytest.mark.parametrize("moment", CUTS)
+def test_fault_22_ssh_cut_in_the_middle_of_a_load_leaves_old_or_new_rules(
+    world: Scene, sandbox: Sandbox, moment: str
+) -> None:
+    """What runs on the gateway is caught at the moment, its connection dies, then it goes on or is dead as well."""
+    pattern, number = CUTS[moment]
+    first = world.session("ports")
+    gateway = another(gateway_of(first))
+    with ambush(sandbox, gateway, pattern, number) as sprung:
+        second = world.alice.submit("ports")
+        caught = sprung().split()
+    sandbox.stop(f"{gateway}:sshd")
+    if number is signal.SIGSTOP:
+        send(sandbox, gateway, "CONT", caught)
+    whole = (0, 100)
+    throughout(1, lambda: len(forwards(sandbox, gateway)) in whole, "all or nothing")
+    sandbox.start(f"{gateway}:sshd")
+    until(lambda: forwards(sandbox, gateway), 30, "the rules are loaded")
+    assert len(forwards(sandbox, gateway)) == 100
+    job = world.alice.wait(second, "available")
+    assert world.usable(job)
+    world.in_order(first, job)
+    world.end(first["id"], second)
+
+
+def test_a_drained_gateway_keeps_what_it_carries_and_takes_nothing_new(world: Scene) -> None:
+    old = world.session()
+    gateway = gateway_of(old)
+    address = f"/api/v1/clusters/main/gateways/{gateway}/drain"
+    shown = world.alice.client.put(address).json()["gateways"]
+    assert {each["name"]: each["drained"] for each in shown} == {gateway: True, another(gateway): False}
+    new = [world.session() for _ in range(2)]
+    assert {gateway_of(job) for job in new} == {another(gateway)}
+    assert world.usable(old)
+    world.alice.client.delete(address).raise_for_status()
+    back = world.session()
+    assert gateway_of(back) == gateway
+    world.end(old["id"], back["id"], *(job["id"] for job in new))

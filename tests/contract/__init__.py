@@ -1,0 +1,1 @@
+"""One suite per outside part, run against the real one."""

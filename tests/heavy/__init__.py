@@ -1,0 +1,1 @@
+"""What is too large for ``make test``: whole machines, long runs."""

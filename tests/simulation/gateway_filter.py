@@ -1,0 +1,103 @@
+"""A gateway's kernel: both packet filters side by side, and the connections that they have translated."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from keyhole.nat.model import Target
+from tests.simulation import gateway_iptables, gateway_nft
+from tests.simulation.gateway_nft import NftTable, Rejected
+
+__all__ = ["Flow", "Rejected", "Ruleset"]
+
+PREFIX = "bwv-"
+"""Whose tables and chains are ours."""
+
+
+class Flow(NamedTuple):
+    """A connection as conntrack knows it: it goes on although the rule that translated it is gone."""
+
+    number: int
+    """Its client's port."""
+    client: str
+    port: int
+    """The gateway's."""
+    target: Target
+
+    def shown(self, gateway: str) -> str:
+        """As ``conntrack -L`` prints it."""
+        there, back = self.target.port, self.number
+        return (
+            f"tcp      6 431999 ESTABLISHED src={self.client} dst={gateway} sport={self.number} dport={self.port} "
+            f"src={self.target.address} dst={gateway} sport={there} dport={back} [ASSURED] mark=0 use=1"
+        )
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """All rules at one moment; every change makes another one, so that nobody ever sees half of it."""
+
+    nft: Mapping[str, NftTable]
+    iptables: gateway_iptables.Tables
+
+    @classmethod
+    def booted(cls, foreign: Iterable[str]) -> "Ruleset":
+        """What is there after the site's own rules were loaded: ``-A CHAIN …`` or ``-I CHAIN …`` of table nat."""
+        rules = Ruleset({}, gateway_iptables.EMPTY)
+        for line in foreign:
+            rules = rules.with_foreign(line)
+        return rules
+
+    def with_foreign(self, line: str) -> "Ruleset":
+        """One more rule of somebody else in table nat."""
+        (tables,) = gateway_iptables.restore(self.iptables, f"*nat\n{line}\nCOMMIT")
+        return Ruleset(self.nft, tables)
+
+    def loaded(self, backend: str, text: str) -> Iterator["Ruleset"]:
+        """The rules after each transaction of this input; raises `Rejected`, what came before it stays."""
+        if backend == "nftables":
+            yield Ruleset(gateway_nft.load(self.nft, text), self.iptables)
+        else:
+            for tables in gateway_iptables.restore(self.iptables, text):
+                yield Ruleset(self.nft, tables)
+
+    def translates(self, port: int) -> Target | None:
+        """Where a new connection to this port is led: nftables first, its hook comes before iptables'."""
+        found = (table.in_effect[port] for table in self.nft.values() if port in table.in_effect)
+        return next(found, None) or gateway_iptables.translates(self.iptables["nat"], port)
+
+    @cached_property
+    def own(self) -> Mapping[int, Target]:
+        """Our forwards that are in effect, by external port."""
+        nat, own = self.iptables["nat"], dict[int, Target]()
+        hooked = {gateway_iptables.target_of(rule) for rule in nat["PREROUTING"]}
+        for chain in sorted(chain for chain in hooked if chain.startswith(PREFIX)):
+            own |= gateway_iptables.forwards(nat[chain])
+        for table in (table for name, table in self.nft.items() if name.startswith(PREFIX)):
+            own |= table.in_effect
+        return own
+
+    @property
+    def objects(self) -> list[str]:
+        """Names of all that is ours, in effect or not."""
+        names = [*self.nft, *(chain for chains in self.iptables.values() for chain in chains)]
+        return sorted(name for name in names if name.startswith(PREFIX))
+
+    def holds(self, foreign: str) -> bool:
+        """Whether this foreign rule of table nat is there."""
+        _, chain, rule = foreign.split(" ", 2)
+        return rule in self.iptables["nat"][chain]
+
+    def list_tables(self) -> str:
+        """``nft list tables``: iptables' own appear once something was in them."""
+        used = [name for name, chains in self.iptables.items() if chains != gateway_iptables.EMPTY[name]]
+        return "\n".join(f"table ip {name}" for name in (*self.nft, *sorted(used)))
+
+    def list_table(self, name: str) -> str | None:
+        """``nft -j list table ip NAME``; None: there is none."""
+        return gateway_nft.show(name, self.nft[name]) if name in self.nft else None
+
+    def save(self, table: str) -> str:
+        """``iptables-save -t TABLE``."""
+        return gateway_iptables.save(table, self.iptables[table])

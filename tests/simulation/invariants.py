@@ -1,0 +1,274 @@
+"""What must hold at every moment (I1 to I8 of the specification), checked where the world changes.
+
+Whoever breaks one ends the simulation at that very step.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from bwvisu.adapters.etcd import Committed, Condition, Conflict, Operation, Put
+from bwvisu.domain.lifecycle import TRANSITIONS, Phase
+from bwvisu.settings.cluster import LimitSettings
+from keyhole.domain import Fence, GrantPhase, JobForwards
+from keyhole.nat.model import Target
+from tests.simulation.service import KEYS, QUARANTINE
+
+LEADERS_OWN = frozenset({"status", "forwards", "users", "clusters"})
+_STEPS = {(before, after) for (before, _), after in TRANSITIONS.items()}
+
+
+class Violation(Exception):
+    """An invariant was broken."""
+
+
+class Invariants:
+    """Keeps what it needs of the past; ``now``: seconds since the world began."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
+        self.specs: dict[str, Mapping[str, Any]] = {}
+        """Every job that was ever accepted."""
+        self.status: dict[str, Mapping[str, Any]] = {}
+        self.forwards: dict[str, JobForwards] = {}
+        self.submitted: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        """Job id -> (attempt, Slurm job id) of all its Slurm jobs."""
+        self.hosts: dict[tuple[str, int], set[str]] = defaultdict(set)
+        """(job id, attempt) -> every host on which Slurm has run it."""
+        self.live: Callable[[str], Iterable[tuple[int, int]]] = lambda _: ()
+        """(attempt, Slurm job id) of a job's Slurm jobs that run or wait."""
+        self.times: dict[str, set[int]] = defaultdict(set)
+        """Job id -> minutes that were ever asked for."""
+        self.limit: Callable[[int], int | None] = lambda _: None
+        """Minutes that a Slurm job has in all, while it waits or runs."""
+        self.flows: Callable[[str], Iterable[tuple[int, Target]]] = lambda _: ()
+        """Connections through a gateway: external port, where they lead."""
+        self.leader: Callable[[], str | None] = lambda: None
+        """Who holds the leader's key."""
+        self.limits = LimitSettings()
+        """What one person may have."""
+        self.broken = ""
+        """What was broken first."""
+        self._rule_gone: dict[tuple[str, int], float] = {}
+        self._rules: dict[str, Mapping[int, Target]] = {}
+        self._fences: dict[str, Fence] = {}
+
+    def breach(self, what: str) -> None:
+        """Note what was broken; `check` ends the simulation for it, outside of whoever would catch an error here."""
+        self.broken = self.broken or what
+
+    def check(self) -> None:
+        """Raise `Violation` if anything was broken."""
+        if self.broken:
+            raise Violation(self.broken)
+
+    # ---- the store --------------------------------------------------------------------------------------------
+
+    def committed(
+        self,
+        client: str,
+        conditions: Iterable[Condition],
+        operations: Iterable[Operation],
+        result: Committed | Conflict,
+    ) -> None:
+        """A transaction was carried out."""
+        del conditions
+        if not isinstance(result, Committed):
+            return
+        for operation in operations:
+            key = operation.prefix if not hasattr(operation, "key") else operation.key
+            kind = KEYS.kind_of(key)
+            if kind in LEADERS_OWN and client != (leader := self.leader()):
+                self.breach(f"{client} wrote {key} although {leader or 'nobody'} leads")
+            value = json.loads(operation.value) if isinstance(operation, Put) and kind != "secrets" else None
+            self._stored(kind, KEYS.tail(key), value)
+
+    def _stored(self, kind: str, tail: str, value: Any) -> None:
+        match kind:
+            case "specs" if value:
+                known = tail in self.specs
+                self.specs[tail] = value
+                if not known:
+                    self._accepted(value["user"])
+                if value.get("extension"):
+                    self.times[tail].add(value["extension"]["minutes"])
+            case "status":
+                self._status_stored(tail, value)
+            case "forwards":
+                record = JobForwards.model_validate(value) if value else JobForwards(job_id=tail)
+                self._forwards_stored(tail, record)
+
+    def _accepted(self, user: str) -> None:
+        """Limits hold in the transaction that accepts a job."""
+        most, unfinished = self.limits.running_per_user, self._unfinished(user)
+        if most is not None and len(unfinished) > most + self.limits.waiting_per_user:
+            self.breach(f"{user} has {len(unfinished)} jobs: {unfinished}")
+
+    def _unfinished(self, user: str) -> list[str]:
+        return [
+            job_id
+            for job_id, spec in self.specs.items()
+            if spec["user"] == user and self.status.get(job_id, {}).get("phase") != Phase.FINISHED
+        ]
+
+    def in_slurm(self, user: str) -> list[str]:
+        """Unfinished jobs of a person that Slurm has."""
+        return [job_id for job_id in self._unfinished(user) if any(self.live(job_id))]
+
+    def may_wait(self, job_id: str) -> bool:
+        """Whether its owner has as many jobs in Slurm as are allowed."""
+        most = self.limits.running_per_user
+        return most is not None and len(self.in_slurm(self.specs[job_id]["user"])) >= most
+
+    def _status_stored(self, job_id: str, value: Mapping[str, Any] | None) -> None:
+        """I1, I2: steps of the table only; nothing ends while it lives."""
+        before = self.status.get(job_id, {"phase": Phase.NEW})
+        if value is None:
+            if before["phase"] != Phase.FINISHED:
+                self.breach(f"{job_id} was forgotten while {before['phase']}")
+            return
+        self.status[job_id] = value
+        step = Phase(before["phase"]), Phase(value["phase"])
+        if step[0] is not step[1] and not _reachable(*step):
+            self.breach(f"{job_id} went from {step[0]} to {step[1]}")
+        if step[0] is Phase.FINISHED and value["outcome"] != before["outcome"]:
+            self.breach(f"{job_id} ended as {before['outcome']}, then as {value['outcome']}")
+        if step[1] is Phase.FINISHED and step[0] is not Phase.FINISHED:
+            self._ended(job_id, value)
+        if value["extension"] is not None and value["extension"] != before.get("extension"):
+            self._time_answered(job_id, value)
+
+    def _time_answered(self, job_id: str, value: Mapping[str, Any]) -> None:
+        """What is said to be applied is so, unless another time was asked for meanwhile."""
+        wanted, answer = self.specs[job_id]["extension"], value["extension"]
+        if answer["state"] == "applied" and answer["number"] == wanted["number"]:
+            limit = self.limit(value["slurm"]["job_id"])
+            if limit not in {None, wanted["minutes"]}:
+                self.breach(f"{job_id} is said to have {wanted['minutes']} minutes and has {limit}")
+
+    def _ended(self, job_id: str, value: Mapping[str, Any]) -> None:
+        alive = [number for attempt, number in self.live(job_id) if attempt == value["attempt"]]
+        if alive:
+            self.breach(f"{job_id} was said to be {value['outcome']} while Slurm job {alive[0]} lives: {value}")
+
+    def _forwards_stored(self, job_id: str, record: JobForwards) -> None:
+        """I4, I5: one owner for each port; nothing is reused too early; hosts are the job's own."""
+        before = self.forwards.get(job_id, JobForwards(job_id=job_id))
+        known = {(grant.gateway, each.external_port) for grant in before.grants for each in grant.forwards}
+        self.forwards[job_id] = record
+        for grant in record.grants:
+            for each in grant.forwards:
+                if (grant.gateway, each.external_port) not in known:
+                    self._given(job_id, grant.attempt, grant.gateway, each.external_port, each.internal_host)
+            if grant.phase is GrantPhase.QUARANTINED:
+                self._cut(job_id, grant.gateway, {each.external_port: each for each in grant.forwards})
+        self._one_owner()
+
+    def _one_owner(self) -> None:
+        owners: dict[tuple[str, int], str] = {}
+        for job_id, record in self.forwards.items():
+            for grant in record.grants:
+                for each in grant.forwards:
+                    for place in ((grant.gateway, each.external_port), (each.internal_address, each.internal_port)):
+                        if place in owners:
+                            self.breach(f"{place} belongs to {owners[place]} and to {job_id} {grant.run}")
+                        owners[place] = f"{job_id} {grant.run}"
+
+    def _given(self, job_id: str, attempt: int, gateway: str, port: int, host: str) -> None:
+        if host not in self.hosts[job_id, attempt]:
+            self.breach(f"{job_id} attempt {attempt} got a forward to {host}, where it has never run")
+        gone = self._rule_gone.get((gateway, port))
+        if port in self._rules.get(gateway, {}):
+            self.breach(f"{gateway}:{port} was given to {job_id} while it still leads elsewhere")
+        if gone is not None and self.now() - gone < QUARANTINE - 0.1:
+            self.breach(f"{gateway}:{port} was given to {job_id} {self.now() - gone:.1f} s after its last use")
+
+    def _cut(self, job_id: str, gateway: str, ports: Mapping[int, Any]) -> None:
+        for port, target in self.flows(gateway):
+            each = ports.get(port)
+            if each is not None and target == Target(each.internal_address, each.internal_port):
+                self.breach(f"{job_id} was quarantined while a connection through {gateway}:{port} lives")
+
+    # ---- gateways ---------------------------------------------------------------------------------------------
+
+    def rules_changed(self, gateway: str, rules: Mapping[int, Target]) -> None:
+        """I3, I4: what a gateway is loaded with belongs to somebody, and nothing is loaded for the dead."""
+        before = self._rules.get(gateway, {})
+        for port in before.keys() - rules.keys():
+            self._rule_gone[gateway, port] = self.now()
+        for port, target in rules.items():
+            if before.get(port) != target and not self._owned(gateway, port, target):
+                self.breach(f"{gateway}:{port} now leads to {target}, which no record says")
+        self._rules[gateway] = dict(rules)
+
+    def _owned(self, gateway: str, port: int, target: Target) -> bool:
+        return any(
+            grant.gateway == gateway
+            and any(
+                each.external_port == port and Target(each.internal_address, each.internal_port) == target
+                for each in grant.forwards
+            )
+            for record in self.forwards.values()
+            for grant in record.grants
+        )
+
+    def loaded(self, gateway: str, fence: Fence) -> None:
+        """Fault 11: a gateway never obeys an earlier leader."""
+        if fence < self._fences.get(gateway, fence):
+            self.breach(f"{gateway} obeyed {fence} after {self._fences[gateway]}")
+        self._fences[gateway] = fence
+
+    def listening(self, job_id: str, target: Target, gateways: Iterable[str]) -> None:
+        """I4: nobody reaches the next tenant of a port through what was the last one's."""
+        for gateway in gateways:
+            ways = [*self._rules.get(gateway, {}).items(), *self.flows(gateway)]
+            for port, leads in ways:
+                if leads == target and not self._owns(job_id, gateway, port):
+                    self.breach(f"{gateway}:{port} of another job leads to {job_id} at {target}")
+
+    def _owns(self, job_id: str, gateway: str, port: int) -> bool:
+        record = self.forwards.get(job_id)
+        return record is not None and any(
+            grant.gateway == gateway and any(each.external_port == port for each in grant.forwards)
+            for grant in record.grants
+        )
+
+    # ---- Slurm ------------------------------------------------------------------------------------------------
+
+    def time_set(self, job_id: str, minutes: int) -> None:
+        """A run time is given to our own jobs only (empty: it is none), only one that was asked for, and not late."""
+        if minutes not in self.times[job_id]:
+            self.breach(f"Slurm was told to give {minutes} minutes to {job_id or 'a foreign job'}")
+            return
+        wanted, answer = self.specs[job_id]["extension"], self.status[job_id]["extension"]
+        if answer["number"] == wanted["number"] and answer["state"] == "applied":
+            self.breach(f"{job_id} was given {minutes} minutes after {wanted['minutes']} were said to be applied")
+
+    def slurm_took(self, job_id: str, attempt: int, number: int, *, whole: bool) -> None:
+        """I2: one Slurm job for each accepted request.
+
+        A later attempt is only for one that never became a job; or whose submission came through so late that nobody
+        could know (fault 3): then the earlier one is the stray, and was taken second.
+        """
+        if not whole:
+            self.breach(f"Slurm job {number} of {job_id} has half a script")
+        most, beside = self.limits.running_per_user, self.in_slurm(self.specs[job_id]["user"])
+        if most is not None and len(beside) > most:
+            self.breach(f"Slurm was given {job_id} beside {beside}, where {most} are allowed")
+        earlier = self.submitted[job_id]
+        if any(other <= attempt for other, _ in earlier):
+            self.breach(f"{job_id} attempt {attempt} has two Slurm jobs: {[*earlier, (attempt, number)]}")
+        earlier.append((attempt, number))
+
+
+def _reachable(one: Phase, other: Phase) -> bool:
+    """Several steps of the table may be written down as one."""
+    seen, todo = {one}, [one]
+    while todo:
+        phase = todo.pop()
+        for before, after in _STEPS:
+            if before is phase and after not in seen:
+                seen.add(after)
+                todo.append(after)
+    return other in seen

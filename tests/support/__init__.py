@@ -1,0 +1,1 @@
+"""What tests share: polling a condition with a deadline, starting real parts."""

@@ -1,0 +1,84 @@
+"""A real browser, Debian's Chromium driven by Playwright, and what a person does in it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-proxy-server",
+)
+"""Nothing but the pages that are asked for is fetched."""
+PATIENCE = 30_000
+"""Milliseconds until anything that a page should do counts as not done."""
+
+
+@contextmanager
+def chromium(width: int = 1200, height: int = 900, scale: float = 1) -> Iterator[Browser]:
+    """A headless browser with a profile of its own; window in CSS pixels, ``scale``: device pixels per CSS pixel.
+
+    No coroutine may run in this thread meanwhile.
+    """
+    # Playwright could emulate the scale, but what xterm.js asks for the size of its canvas tells the true one.
+    flags = [*FLAGS, f"--window-size={width},{height}", f"--force-device-scale-factor={scale}"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, chromium_sandbox=False)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def new_page(browser: Browser) -> Iterator[Page]:
+    """A page of somebody whom no server knows yet."""
+    context = browser.new_context(no_viewport=True)
+    context.set_default_timeout(PATIENCE)
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+class Terminal:
+    """The page of the application ``terminal`` as a person uses it."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+
+    def sign_in(self, password: str) -> WebSocket:
+        """By the form that the address leads to; the shell's connection."""
+        self.page.goto(self.url)
+        with self.page.expect_websocket(lambda socket: "/terminals/websocket/" in socket.url) as shell:
+            self.submit(password)
+        self.wait_for("$ ")
+        return shell.value
+
+    def submit(self, password: str) -> None:
+        """Fill in the form and send it off."""
+        self.page.get_by_label("Password or token").fill(password)
+        self.page.get_by_role("button", name="Log in", exact=True).click()
+
+    def type(self, line: str) -> None:
+        """Type a line into the shell."""
+        self.page.locator(".xterm").click()
+        self.page.keyboard.type(f"{line}\n")
+
+    def wait_for(self, text: str | re.Pattern[str]) -> list[str]:
+        """Wait until the screen shows a text; all its lines."""
+        expect(self.screen).to_contain_text(text, timeout=PATIENCE)
+        return self.screen.inner_text().splitlines()
+
+    @property
+    def screen(self) -> Locator:
+        """What xterm.js tells screen readers; elsewhere it only draws."""
+        return self.page.locator(".xterm-accessibility-tree")

@@ -1,0 +1,128 @@
+"""The world as it is seen from outside the service: Slurm's queue, gateways' rules, etcd's keys, pages."""
+
+import re
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from bwvisu.cli.local import LocalService, shipped_applications, until
+from bwvisu.sandbox import Sandbox
+
+QUARANTINE = 5
+PORTS = (50000, 50999)
+
+
+def service_in(box: Sandbox, folder: Path, cluster: Mapping[str, Any] | None = None, **top: Any) -> LocalService:
+    """A service of its own in a shared cluster: its own keys in etcd, so its own installation; a short quarantine."""
+    cluster = dict(cluster or {})
+    cluster["forwards"] = {"quarantine": QUARANTINE, "port_range": list(PORTS), **cluster.get("forwards", {})}
+    etcd = {"prefix": f"/test-{secrets.token_hex(4)}"}
+    return LocalService(
+        box, folder, cluster=cluster, top={"applications": {"path": str(shipped_applications())}, "etcd": etcd, **top}
+    )
+
+
+class Person:
+    """Somebody who uses the REST API."""
+
+    def __init__(self, client: httpx2.Client, user: str = "alice") -> None:
+        self.client = client
+        self.user = user
+
+    def submit(self, application: str = "page", **parameters: Any) -> str:
+        """Start a job; its id."""
+        body = {"user": self.user, "application": application, "parameters": parameters}
+        response = self.client.post("/api/v1/jobs", json=body)
+        assert response.status_code == 201, response.text
+        assert response.json()["state"] == "accepted"
+        return str(response.json()["id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The job as it is now."""
+        response = self.client.get(f"/api/v1/jobs/{job_id}")
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """Stop a job."""
+        response = self.client.delete(f"/api/v1/jobs/{job_id}")
+        assert response.status_code == 202, response.text
+        return dict(response.json())
+
+    def wait(self, job_id: str, state: str, seconds: float = 60) -> dict[str, Any]:
+        """Wait for a state; an end that was not waited for fails at once."""
+        last: dict[str, Any] = {}
+
+        def reached() -> bool:
+            last.update(self.job(job_id))
+            assert state == "finished" or last["state"] != "finished", last
+            return bool(last["state"] == state)
+
+        until(reached, seconds, f"job {job_id} is {state}; it is {last}")
+        return last
+
+
+def leave_whole(service: LocalService, client: httpx2.Client) -> None:
+    """End every job and wait until no port is owned: others use the cluster after us, and read all rules on it."""
+
+    def unfinished() -> list[str]:
+        listed = client.get("/api/v1/jobs", params={"limit": 500}).json()["items"]
+        return [job["id"] for job in listed if job["state"] != "finished"]
+
+    for job_id in unfinished():
+        client.delete(f"/api/v1/jobs/{job_id}")
+    until(lambda: not unfinished() and not etcd_keys(service, "forwards"), 90, "nothing is left", every=0.5)
+
+
+def states(job: Mapping[str, Any]) -> list[str]:
+    """The states that a job has gone through."""
+    return [moment["state"] for moment in job["timeline"]]
+
+
+def fetch(box: Sandbox, url: str, *, node: str = "outside", seconds: float = 5) -> str:
+    """GET by a program on a host of the cluster; the body, or an empty text where there was no answer."""
+    code = (
+        "import sys, urllib.request as u\n"
+        "print(u.urlopen(sys.argv[1], timeout=float(sys.argv[2])).read().decode(), end='')"
+    )
+    return box.run(node, ["/usr/bin/python3", "-c", code, url, str(seconds)]).stdout
+
+
+def address(job: Mapping[str, Any], index: int = 0) -> str:
+    """Where users reach a service of a job."""
+    found = job["services"][index]
+    return f"http://{found['external_host']}:{found['external_port']}"
+
+
+def slurm_jobs(box: Sandbox, job_id: str, *, ended: bool = False, node: str = "cmd2") -> list[dict[str, str]]:
+    """Slurm jobs whose name holds a job's id, as squeue shows them; ``ended``: those that are over, too."""
+    which = ["-t", "all"] if ended else []
+    shown = box.run(node, ["squeue", "-h", *which, "-o", "%i|%u|%T|%j"])
+    assert shown.returncode == 0, shown.stderr
+    rows = [line.split("|", 3) for line in shown.stdout.splitlines()]
+    return [dict(zip(("id", "user", "state", "name"), row, strict=True)) for row in rows if job_id in row[3]]
+
+
+def forwards(box: Sandbox, gateway: str) -> dict[int, str]:
+    """What a gateway does with ports of our block, whosever rules and whichever packet filter: port -> address:port."""
+    nft = box.run(gateway, ["nft", "list", "ruleset"]).stdout
+    iptables = box.run(gateway, ["iptables-save", "-t", "nat"]).stdout
+    found = [
+        *re.findall(r"\b(\d+) : ([\d.]+) \. (\d+)", nft),
+        *re.findall(r"--dport (\d+) .*--to-destination ([\d.]+):(\d+)", iptables),
+    ]
+    return {int(port): f"{host}:{inner}" for port, host, inner in found if PORTS[0] <= int(port) <= PORTS[1]}
+
+
+def etcd_keys(service: LocalService, kind: str) -> dict[str, str]:
+    """Keys and values of one kind in this service's part of etcd, as etcdctl shows them."""
+    argv, environment = service.box.etcd.etcdctl()
+    prefix = f"{service.settings['etcd']['prefix']}/v1/{kind}/"
+    shown = subprocess.run(
+        [*argv, "get", "--prefix", prefix], env=environment, capture_output=True, text=True, check=True, timeout=20
+    ).stdout.splitlines()
+    return dict(zip(shown[::2], shown[1::2], strict=False))

@@ -1,0 +1,1 @@
+"""Pure decisions, parsers and renderings; no process, no network."""

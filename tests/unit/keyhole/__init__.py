@@ -1,0 +1,1 @@
+"""The keyhole's parts, each alone."""

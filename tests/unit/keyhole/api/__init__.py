@@ -1,0 +1,1 @@
+"""The keyhole's API over its wire, with records in memory."""

@@ -1,0 +1,1 @@
+"""Decisions of the planner, one sentence of the specification each."""

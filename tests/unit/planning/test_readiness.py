@@ -1,0 +1,59 @@
+"""Steps 11 and 12: a job is available while all its services answer; fault 24."""
+
+import pytest
+
+from bwvisu.domain.job import JobStatus, Reason, Service
+from bwvisu.domain.lifecycle import Phase
+from bwvisu.planning.readiness import judge
+from bwvisu.planning.snapshot import JobView
+from tests.unit.planning.build import NOW, WEB, known, spec
+
+DOWN = WEB.model_copy(update={"reachable": False})
+
+
+def judged(phase: Phase, *services: Service, expected: int = 1, refusal: Reason | None = None) -> JobStatus:
+    status = known(phase).model_copy(update={"services": (WEB,) if phase is Phase.READY else ()})
+    view = JobView(spec(services=expected), status, services=services or None, refusal=refusal)
+    once = judge(view, status, NOW)
+    assert judge(view, once, NOW) == once
+    return once
+
+
+def told(status: JobStatus) -> str | None:
+    return status.reason.code if status.reason is not None else None
+
+
+def test_a_running_job_is_available_when_all_its_services_answer() -> None:
+    assert judged(Phase.RUNNING, WEB).phase is Phase.READY
+    assert judged(Phase.RUNNING, WEB, DOWN, expected=2).phase is Phase.RUNNING
+    assert judged(Phase.RUNNING, WEB, expected=2).phase is Phase.RUNNING
+
+
+def test_a_job_without_services_is_available_once_it_runs() -> None:
+    assert judged(Phase.RUNNING, expected=0).phase is Phase.READY
+
+
+def test_a_job_whose_application_does_not_listen_yet_is_starting() -> None:
+    starting = judged(Phase.RUNNING, DOWN)
+    assert (starting.phase, starting.services, told(starting)) == (Phase.RUNNING, (DOWN,), "starting")
+
+
+def test_a_job_that_stops_answering_runs_and_says_so() -> None:
+    fallen = judged(Phase.READY, DOWN)
+    assert (fallen.phase, fallen.services, told(fallen)) == (Phase.RUNNING, (DOWN,), "not-answering")
+
+
+def test_a_job_without_open_forwards_keeps_its_last_addresses_unreachable() -> None:
+    fallen = judged(Phase.READY)
+    assert (fallen.phase, fallen.services) == (Phase.RUNNING, (DOWN,))
+
+
+def test_what_the_keyhole_refuses_is_told() -> None:
+    full = Reason(code="port-pool-exhausted", message="All ports are in use.")
+    assert told(judged(Phase.RUNNING, refusal=full)) == "port-pool-exhausted"
+    assert told(judged(Phase.READY, refusal=full)) == "port-pool-exhausted"
+
+
+@pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.ENDING])
+def test_a_job_that_does_not_run_is_not_judged(phase: Phase) -> None:
+    assert judged(phase, WEB).phase is phase

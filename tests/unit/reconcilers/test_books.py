@@ -1,0 +1,38 @@
+"""Two clusters' books of forwards on one store: each keeps its own, also what is left of a forgotten job."""
+
+from bwvisu.adapters.etcd import Absent, Committed, Put, Store
+from bwvisu.adapters.records import Keys
+from bwvisu.reconcilers.keyhole_host import LeaderBooks
+from bwvisu.reconcilers.leadership import Leadership
+from bwvisu.reconcilers.records import Records
+from bwvisu.reconcilers.writer import Writer
+from keyhole.domain import JobForwards
+from tests.unit.planning.build import ID, OTHER_ID, spec
+
+
+async def both(store: Store, keys: Keys) -> tuple[Records, LeaderBooks, LeaderBooks]:
+    lease = await store.lease(30)
+    won = await store.commit([Absent(keys.leader)], [Put(keys.leader, b"{}", lease.id)])
+    assert isinstance(won, Committed)
+    records = Records(keys)
+    writer = Writer(Leadership(store, keys.leader, won.revision, lease), records)
+    return records, LeaderBooks("main", records, writer), LeaderBooks("north", records, writer)
+
+
+async def test_what_is_left_of_a_forgotten_job_stays_with_its_own_cluster(store: Store, keys: Keys) -> None:
+    """Gateways of two clusters may have the same name: the other one must neither load nor free its ports."""
+    records, main, north = await both(store, keys)
+    records.change(keys.spec(ID), 1, spec(job_id=ID))
+    assert await main.write(JobForwards(job_id=ID), None)
+    assert (set(main.forwards()), set(north.forwards())) == ({ID}, set())
+    records.change(keys.spec(ID), 2, None)
+    assert (set(main.forwards()), set(north.forwards())) == ({ID}, set())
+    kept = main.forwards()[ID]
+    assert await main.delete(ID, kept.revision)
+    assert set(main.forwards()) == set()
+
+
+async def test_what_an_older_version_left_of_a_forgotten_job_goes_too(store: Store, keys: Keys) -> None:
+    records, main, _ = await both(store, keys)
+    records.change(keys.forwards(OTHER_ID), 1, JobForwards(job_id=OTHER_ID))
+    assert set(main.forwards()) == {OTHER_ID}

@@ -1,0 +1,117 @@
+"""One view per job, from whatever the store holds of it."""
+
+import pytest
+
+from bwvisu.adapters.records import Keys
+from bwvisu.domain.job import JobId
+from bwvisu.domain.lifecycle import Phase
+from bwvisu.planning.snapshot import JobView
+from bwvisu.reconcilers.records import Records
+from bwvisu.reconcilers.views import Views
+from keyhole.domain import Forward, Grant, GrantPhase, JobForwards, Refusal, Report, Run
+from tests.unit.planning.build import ID, OTHER_ID, known, spec
+from tests.unit.reconcilers.spoken import report, request
+
+KEYS = Keys()
+
+
+class Board:
+    def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool, ...]:
+        assert (job_id, {each.job_id for each in reports} <= {ID}) == (ID, True)
+        return (True,) * len(grant.forwards)
+
+
+class Cluster:
+    """The shelves and the views on them."""
+
+    def __init__(self) -> None:
+        self.records = Records(KEYS)
+        self.views = Views("main", self.records, Board())
+        self.records.listen(lambda _, tail: self.views.changed(tail.partition("/")[0]))
+        self.revision = 0
+        self.put(KEYS.spec(ID), spec(services=1))
+
+    def put(self, key: str, record: object) -> None:
+        self.revision += 1
+        self.records.change(key, self.revision, record)  # type: ignore[arg-type]
+
+    def hear(self, *reports: Report) -> None:
+        for each in reports:
+            self.put(KEYS.report(ID, each.run, each.seq), each)
+
+    @property
+    def view(self) -> JobView:
+        return self.views.current()[ID]
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+def grant(phase: GrantPhase, restart: int = 0) -> Grant:
+    forward = Forward(external_port=50001, internal_host="node1", internal_address="10.0.0.1", internal_port=50001)
+    return Grant(
+        attempt=1,
+        restart=restart,
+        gateway="gw1",
+        external_host="gw1.example.org",
+        hosts=("node1",),
+        forwards=(forward,),
+        phase=phase,
+    )
+
+
+def test_a_job_of_another_cluster_is_not_shown(cluster: Cluster) -> None:
+    cluster.put(KEYS.spec(OTHER_ID), spec(job_id=OTHER_ID).model_copy(update={"cluster": "other"}))
+    assert set(cluster.views.current()) == {ID}
+
+
+def test_a_job_of_which_a_record_cannot_be_read_is_set_aside_until_it_can(cluster: Cluster) -> None:
+    assert ID in cluster.views.current()
+    for unreadable, shown in (({ID}, set()), (set[str](), {ID})):
+        cluster.records.unreadable = unreadable
+        cluster.records.tell("specs", ID)
+        assert set(cluster.views.current()) == shown
+        assert set(cluster.views.set_aside) == unreadable
+
+
+def test_an_attempt_is_heard_by_its_request_and_by_its_reports(cluster: Cluster) -> None:
+    assert cluster.view.heard == frozenset()
+    cluster.put(KEYS.request(ID, Run(1, 0)), request())
+    cluster.hear(report(attempt=3))
+    assert cluster.view.heard == {1, 3}
+
+
+def test_an_exit_code_is_that_of_the_present_run(cluster: Cluster) -> None:
+    cluster.hear(report(event="exited", exit_code=3))
+    cluster.put(KEYS.status(ID), known(Phase.RUNNING))
+    assert cluster.view.exit_code == 3
+    cluster.put(KEYS.status(ID), known(Phase.RUNNING, restarts=1))
+    assert cluster.view.exit_code is None
+
+
+@pytest.mark.parametrize("phase", GrantPhase)
+def test_services_are_the_open_forwards(cluster: Cluster, phase: GrantPhase) -> None:
+    cluster.put(KEYS.status(ID), known(Phase.RUNNING))
+    cluster.put(KEYS.forwards(ID), JobForwards(job_id=ID, grants=(grant(phase),)))
+    assert cluster.view.holds_ports
+    if phase is not GrantPhase.OPEN:
+        assert cluster.view.services is None
+        return
+    (service,) = cluster.view.services or ()
+    assert (service.name, service.external_port, service.reachable) == ("s0", 50001, True)
+
+
+def test_forwards_of_the_run_before_are_not_services(cluster: Cluster) -> None:
+    cluster.put(KEYS.status(ID), known(Phase.RUNNING, restarts=1))
+    cluster.put(KEYS.forwards(ID), JobForwards(job_id=ID, grants=(grant(GrantPhase.OPEN),)))
+    assert cluster.view.services is None
+
+
+def test_a_refusal_of_the_present_run_is_told(cluster: Cluster) -> None:
+    refusal = Refusal(code="port-pool-exhausted", message="All ports are in use.", final=False)
+    cluster.put(KEYS.status(ID), known(Phase.RUNNING))
+    cluster.put(KEYS.forwards(ID), JobForwards(job_id=ID, refusals={"1.0": refusal}))
+    assert cluster.view.refusal is not None
+    assert cluster.view.refusal.code == "port-pool-exhausted"

@@ -1,0 +1,1 @@
+"""The sandbox's decisions and renderings, without a cluster."""
