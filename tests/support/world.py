@@ -38,7 +38,7 @@ class Person:
         body = {"user": self.user, "application": application, "parameters": parameters}
         response = self.client.post("/api/v1/jobs", json=body)
         assert response.status_code == 201, response.text
-        assert response.json()["state"] == "accepted"
+        assert states(response.json())[0] == "accepted"  # the leader may have gone on while the answer was written
         return str(response.json()["id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
