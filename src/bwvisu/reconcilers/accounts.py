@@ -1,6 +1,5 @@
 """Who has an account: asked of a command node, kept for a while, told to the API by ``users/{cluster}/{user}``."""
 
-import asyncio
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from bwvisu.domain import observation
 from bwvisu.domain.cluster import ClusterUser
 from bwvisu.reconcilers.records import Records
 from bwvisu.reconcilers.writer import Writer
+from keyhole.parallel import in_parallel
 
 FRESH_KNOWN = 600.0
 FRESH_ABSENT = 20.0
@@ -67,8 +67,8 @@ class Accounts:
         """Answer every question of the API that is newer than our answer; returns how many were put."""
         waiting = [user for user in self._questions() if self._fresh_until.get(user, 0.0) <= self._clock()]
         told = [user for user in self._questions() if user not in waiting and user in self._answers]
-        await asyncio.gather(*(self._tell(self._answers[user]) for user in told))
-        await asyncio.gather(*(self.look_up(user) for user in waiting[:_AT_ONCE]))
+        await in_parallel(self._tell(self._answers[user]) for user in told)
+        await in_parallel((self.look_up(user) for user in waiting), _AT_ONCE)
         await self._forget_old()
         return len(waiting)
 

@@ -41,12 +41,15 @@ def places(context: Context, cluster: str, application: Application) -> Places:
 async def claim(context: Context, spec: JobSpec, allowed: Places) -> Claim:
     """A place for ``spec`` as etcd's books stand now.  Raises `LimitReached`.
 
-    A place that an earlier try has taken, without an answer, is not counted against it.
+    A place that an earlier try has taken, without an answer, is not counted against it; nor are places of jobs that
+    have ended and that the leader has not yet taken off the books: whoever saw a job finish may start the next one.
     """
     key = context.state.keys.quota(spec.cluster, spec.user)
     entry = await context.state.store.get(key)
     quota = decode(Quota, entry.value) if entry is not None else Quota(jobs=await _live(context, spec))
     others = {job_id: application for job_id, application in quota.jobs.items() if job_id != spec.id}
+    if full(others, spec.application, allowed):
+        others = {each: application for each, application in others.items() if not await _ended(context, each)}
     found = full(others, spec.application, allowed)
     if found is not None:
         raise LimitReached(found, allowed, spec.cluster)
@@ -61,10 +64,18 @@ async def _live(context: Context, spec: JobSpec) -> Mapping[JobId, str]:
         job = state.job(job_id)
         if job is None or job.spec.cluster != spec.cluster or job.status.state is JobState.FINISHED:
             continue
-        entry = await state.store.get(state.keys.status(job_id))
-        if entry is None or decode(JobStatus, entry.value).state is not JobState.FINISHED:
+        if not await _ended(context, job_id):
             found[job_id] = job.spec.application
     return found
+
+
+async def _ended(context: Context, job_id: JobId) -> bool:
+    """Whether etcd has the job as finished, which is for ever; a record that cannot be read says nothing of that."""
+    entry = await context.state.store.get(context.state.keys.status(job_id))
+    try:
+        return entry is not None and decode(JobStatus, entry.value).state is JobState.FINISHED
+    except ValueError:
+        return False
 
 
 def _words(found: Full, allowed: Places, cluster: str) -> str:

@@ -8,8 +8,8 @@ import structlog
 
 from keyhole.domain import ForwardPolicy, Gateway, GrantPhase, JobForwards, PortRequest, Refusal, Tenancy
 from keyhole.interfaces import Books, GatewayShell, Tenants, Versioned
+from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import Blocklist, GatewayBoard
-from keyhole.reconciler.parallel import in_parallel
 from keyhole.reconciler.serving import Case, Reserved, Serving
 from keyhole.retirement import GrantKey, close_ended, drop_free, finished, key_of, taken
 from keyhole.verification import LOOKLESS, Verified, Waiting, verify

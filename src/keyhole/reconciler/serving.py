@@ -1,6 +1,5 @@
 """Waiting requests -> reserved grants: allocate, ask the gateways about names and foreign listeners, write."""
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,8 +10,8 @@ from keyhole.domain import Forward, ForwardPolicy, Gateway, Grant, GrantPhase, J
 from keyhole.gateway import Unanswered
 from keyhole.interfaces import Books, GatewayShell
 from keyhole.nat.model import Target
+from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import Blocklist, GatewayBoard
-from keyhole.reconciler.parallel import in_parallel
 from keyhole.retirement import replaced
 from keyhole.verification import Waiting, addresses_of
 
@@ -118,7 +117,7 @@ class Serving:
                 chosen.setdefault(answer.gateway, []).append((case, answer))
             else:
                 results[case] = NO_GATEWAY
-        batches = await asyncio.gather(*(self._batch(self._gateways[name], each) for name, each in chosen.items()))
+        batches = await in_parallel(self._batch(self._gateways[name], each) for name, each in chosen.items())
         for result in (result for batch in batches for result in batch.values() if isinstance(result, Busy)):
             self._blocklist.block(result.internal, result.external)
         return {case: result for batch in (results, *batches) for case, result in batch.items()}

@@ -14,8 +14,8 @@ from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer, Office
 from keyhole.nat.choice import choose, other
 from keyhole.nat.conflicts import Conflict, conflicts
 from keyhole.nat.model import Actual, Backend, Change, Driver, Frame, Table, difference
+from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import GatewayBoard, GatewayState
-from keyhole.reconciler.parallel import in_parallel
 from keyhole.reconciler.work import Work
 
 _SECONDS = 20.0

@@ -74,6 +74,17 @@ async def test_the_answer_says_the_numbers(two: list[Service]) -> None:
     assert (await post(two[1], "bob")).status_code == 201
 
 
+async def test_whoever_saw_a_job_finish_may_start_the_next_one_before_the_leader_has_corrected_the_books(
+    two: list[Service],
+) -> None:
+    jobs = [await two[0].submit() for _ in range(3)]
+    await two[0].leader.sees(jobs[1]["id"], FINISHED)
+    answer = await post(two[1])
+    assert answer.status_code == 201, answer.text
+    assert set(await book(two[0])) == {jobs[0]["id"], jobs[2]["id"], answer.json()["id"]}
+    assert (await post(two[1])).status_code == 409
+
+
 async def test_a_request_that_is_repeated_at_the_limit_is_still_the_same_job(two: list[Service]) -> None:
     first = await post(two[0], key="once")
     await two[0].submit()
