@@ -6,7 +6,6 @@ so nobody can lock a job out by guessing at it.
 """
 
 import asyncio
-import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,7 +25,7 @@ from keyhole.interfaces import Ledger, LedgerUnavailable
 from keyhole.problems import Problem, bad_request, invalid, refused
 from keyhole.throttle import Buckets
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 Clock = Callable[[], datetime]
 """The wall clock, with a time zone."""
@@ -171,7 +171,7 @@ class _Keyhole:
         wait = max(self._failures.take(key, now) for key in (f"from {source}", f"job {job_id[:64]}"))
         if wait:
             return Problem("too-many-failures", "Too many failed authentications.", retry_after=wait)
-        log.warning("authentication failed for job %.64r from %s", job_id, source)
+        log.warning("keyhole.not-authenticated", job=job_id[:64], source=source)
         return Problem("not-authenticated", "The request is not signed with the key of a known job.")
 
 
@@ -228,7 +228,7 @@ async def _problem(_: Request, problem: Exception) -> Response:
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
-    log.warning("records cannot be reached: %s", error)
+    log.warning("keyhole.records-unreachable", reason=str(error))
     return Problem("unavailable", "The keyhole's records cannot be reached; try again.", retry_after=2).response()
 
 
