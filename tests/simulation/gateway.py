@@ -13,7 +13,7 @@ from keyhole.domain import Fence
 from keyhole.nat.model import Backend, Target
 from keyhole.scripts import LOAD, LOOK, PROBE, RESOLVE
 from tests.simulation.gateway_fence import End, Fences, TooOld
-from tests.simulation.gateway_filter import Flow, Rejected, Ruleset
+from tests.simulation.gateway_filter import Flow, Rejected, Ruleset, transactions
 from tests.simulation.host import Host, Streams
 from tests.simulation.loop import Process, SimLoop
 from tests.simulation.weather import Weather
@@ -210,10 +210,10 @@ class SimGateway(Host):
         if backend == "nftables" and self.backend != "nftables":
             refusal = "/bin/sh: 1: nft: not found"
         try:
-            for number, after in enumerate([] if refusal else self.ruleset.loaded(backend, text)):
+            for number, part in enumerate([] if refusal else transactions(backend, text)):
                 if number:
                     await self._step("gateway.dies-between-tables")
-                self.ruleset = after
+                self.ruleset = self.ruleset.loaded(backend, part)
                 self.on_change()
         except Rejected as error:
             refusal = str(error)

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 from keyhole.nat.model import Target
 from tests.simulation import gateway_iptables, gateway_nft
 from tests.simulation.gateway_nft import NftTable, Rejected
 
-__all__ = ["Flow", "Rejected", "Ruleset"]
+__all__ = ["Flow", "Rejected", "Ruleset", "transactions"]
 
 PREFIX = "bwv-"
 """Whose tables and chains are ours."""
@@ -34,6 +35,21 @@ class Flow(NamedTuple):
         )
 
 
+def transactions(backend: str, text: str) -> Iterator[str]:
+    """The parts of an input that take effect one after another, each at once on what is there by then.
+
+    Each is led by as many empty lines as were before it, so that errors name the right one.
+    """
+    if backend == "nftables":
+        yield text
+        return
+    lines = text.splitlines()
+    ends = [number for number, line in enumerate(lines, start=1) if line == "COMMIT"]
+    for begin, end in pairwise([0, *ends, len(lines)]):
+        if end > begin:
+            yield "\n" * begin + "\n".join(lines[begin:end])
+
+
 @dataclass(frozen=True)
 class Ruleset:
     """All rules at one moment; every change makes another one, so that nobody ever sees half of it."""
@@ -54,13 +70,11 @@ class Ruleset:
         (tables,) = gateway_iptables.restore(self.iptables, f"*nat\n{line}\nCOMMIT")
         return Ruleset(self.nft, tables)
 
-    def loaded(self, backend: str, text: str) -> Iterator["Ruleset"]:
-        """The rules after each transaction of this input; raises `Rejected`, what came before it stays."""
+    def loaded(self, backend: str, transaction: str) -> "Ruleset":
+        """The rules after one of `transactions`; raises `Rejected`."""
         if backend == "nftables":
-            yield Ruleset(gateway_nft.load(self.nft, text), self.iptables)
-        else:
-            for tables in gateway_iptables.restore(self.iptables, text):
-                yield Ruleset(self.nft, tables)
+            return Ruleset(gateway_nft.load(self.nft, transaction), self.iptables)
+        return Ruleset(self.nft, [self.iptables, *gateway_iptables.restore(self.iptables, transaction)][-1])
 
     def translates(self, port: int) -> Target | None:
         """Where a new connection to this port is led: nftables first, its hook comes before iptables'."""

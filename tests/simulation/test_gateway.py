@@ -276,6 +276,26 @@ def test_iptables_may_die_between_its_tables() -> None:
     bench.loop.end()
 
 
+def test_a_foreign_rule_that_comes_between_two_tables_stays() -> None:
+    """As in a kernel, where each table's COMMIT acts on what is there by then (seed 11528 of the simulation)."""
+    bench = Bench("iptables")
+
+    async def story() -> None:
+        loading = bench.start(await bench.change(OLD))
+        await until(lambda: bench.gateway.ruleset.objects)
+        bench.gateway.foreign(FOREIGN)
+        assert read_load(await loading) == Loaded()
+        assert bench.gateway.foreign_intact()
+        assert (bench.gateway.rules(), (await bench.actual()).intact) == (OLD, True)
+
+    async def until(condition: Callable[[], object]) -> None:
+        while not condition():  # noqa: ASYNC110  simulated time
+            await asyncio.sleep(0.01)
+
+    bench.play(story())
+    bench.loop.end()
+
+
 def test_what_cannot_be_done_is_said(bench: Bench) -> None:
     async def story() -> None:
         await bench.make(OLD)
