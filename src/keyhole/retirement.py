@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from keyhole.domain import LIVE, Forward, Grant, GrantPhase, JobForwards, Report, Run, Tenancy
+from keyhole.verification import outlived
 
 
 class GrantKey(NamedTuple):
@@ -30,12 +31,16 @@ def in_phase(grant: Grant, phase: GrantPhase) -> Grant:
 
 
 def close_ended(record: JobForwards, tenancy: Tenancy | None) -> JobForwards:
-    """Live grants that have lost their right become closing, at once."""
+    """Live grants that have lost their right become closing, at once.
+
+    A run that is over gets its refusal with that: its request was answered, and is not to be judged once more.
+    """
     ended = [grant for grant in record.grants if grant.phase in LIVE and not _entitled(grant, tenancy)]
     if not ended:
         return record
     grants = tuple(in_phase(grant, GrantPhase.CLOSING) if grant in ended else grant for grant in record.grants)
-    return record.model_copy(update={"grants": grants})
+    over = {str(grant.run): why for grant in ended if tenancy and (why := outlived(grant.run, tenancy))}
+    return record.model_copy(update={"grants": grants, "refusals": {**record.refusals, **over}})
 
 
 def _entitled(grant: Grant, tenancy: Tenancy | None) -> bool:

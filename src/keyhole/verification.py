@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 
-from keyhole.domain import ForwardPolicy, PortRequest, Refusal, Tenancy, host_name
+from keyhole.domain import ForwardPolicy, PortRequest, Refusal, Run, Tenancy, host_name
 
 LOOKLESS = "could-not-look"
 
@@ -34,14 +34,21 @@ def verify(request: PortRequest, tenancy: Tenancy, policy: ForwardPolicy) -> Ver
 
 
 def _standing(request: PortRequest, tenancy: Tenancy) -> Waiting | Refusal | None:
-    if request.run < tenancy.run:
-        return Refusal(code="superseded", message=f"Run {request.run} was replaced by {tenancy.run}.")
-    if not tenancy.wanted:
-        return Refusal(code="not-wanted", message="The job has ended or was stopped.")
+    if over := outlived(request.run, tenancy):
+        return over
     if request.run > tenancy.run:
         return Waiting("run-unknown", f"The scheduler does not show run {request.run} yet.")
     if tenancy.slurm_job_id is None or not tenancy.hosts:
         return Waiting("hosts-unknown", "The scheduler does not show the job's hosts yet.")
+    return None
+
+
+def outlived(run: Run, tenancy: Tenancy) -> Refusal | None:
+    """What a run is told that has no right to forwards any more; for ever, since no run begins again."""
+    if run < tenancy.run:
+        return Refusal(code="superseded", message=f"Run {run} was replaced by {tenancy.run}.")
+    if not tenancy.wanted:
+        return Refusal(code="not-wanted", message="The job has ended or was stopped.")
     return None
 
 

@@ -17,7 +17,7 @@ from bwvisu.reconcilers.views import Views, present_run
 from bwvisu.reconcilers.watcher import Watcher
 from bwvisu.reconcilers.writer import Writer
 from bwvisu.services.audit import audit
-from keyhole.domain import Fence, Forward, GrantPhase, JobForwards, PortRequest, Report, Run, Tenancy
+from keyhole.domain import LIVE, Fence, Forward, GrantPhase, JobForwards, PortRequest, Report, Run, Tenancy
 from keyhole.interfaces import Versioned
 
 
@@ -94,7 +94,10 @@ def answers(before: JobForwards, after: JobForwards) -> list[tuple[Result, str |
     def ways(record: JobForwards) -> set[tuple[Run, tuple[Forward, ...]]]:
         return {(grant.run, grant.forwards) for grant in record.grants if grant.phase is GrantPhase.OPEN}
 
-    refused = [each.code for run, each in after.refusals.items() if before.refusals.get(run) != each]
+    ended = {str(grant.run) for grant in before.grants if grant.phase in LIVE}  # had its answer: this is its end
+    refused = [
+        each.code for run, each in after.refusals.items() if before.refusals.get(run) != each and run not in ended
+    ]
     opened: list[tuple[Result, str | None]] = [(Result.ACCEPTED, None)] * len(ways(after) - ways(before))
     return [*opened, *((Result.REFUSED, code) for code in refused)]
 

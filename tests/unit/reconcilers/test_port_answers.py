@@ -28,6 +28,14 @@ def test_a_way_is_told_of_when_it_is_open_and_once() -> None:
     assert answers(granted(GrantPhase.OPEN), granted(GrantPhase.CLOSING)) == []
 
 
+def test_the_end_of_what_was_granted_is_no_refusal() -> None:
+    over = refused("not-wanted").refusals
+    closing = granted(GrantPhase.CLOSING).model_copy(update={"refusals": over})
+    gone = refused("not-wanted")
+    assert answers(granted(GrantPhase.OPEN), closing) == []
+    assert answers(closing, gone) == []
+
+
 def test_a_refusal_is_told_of_with_its_code_and_once() -> None:
     assert answers(NOTHING, refused("foreign-host")) == [(Result.REFUSED, "foreign-host")]
     assert answers(refused("foreign-host"), refused("foreign-host")) == []

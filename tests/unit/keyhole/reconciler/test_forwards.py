@@ -116,6 +116,18 @@ async def test_a_pass_with_nothing_to_do_asks_nobody(house: House) -> None:
     assert (house.tenants.looks, len(house.shell.calls), house.books.revision) == before
 
 
+async def test_a_granted_run_that_ends_is_not_judged_again(house: House) -> None:
+    """Its request stands for as long as the job is kept; nobody asks the scheduler about it any more."""
+    house.job()
+    await house.reconcile()
+    house.confirm()
+    house.tenants.jobs = {"j1": tenancy(wanted=False)}
+    looks = house.tenants.looks
+    told = await house.reconcile()
+    assert (told.closed, told.refused, house.tenants.looks) == (1, {}, looks)
+    assert house.books.record("j1").refusals["1.0"].code == "not-wanted"
+
+
 async def test_requests_of_jobs_that_are_gone_cost_no_look_and_leave_no_record(house: House) -> None:
     house.books.asked = [request("unknown"), request("over")]
     house.tenants.jobs = {"over": tenancy(wanted=False, gone=True)}
