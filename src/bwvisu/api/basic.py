@@ -15,6 +15,7 @@ from fastapi import Depends, Request, Security
 from fastapi.openapi.models import HTTPBase
 from fastapi.security.base import SecurityBase
 
+from bwvisu.api.auth import BEHALF, ImpersonationMissing
 from bwvisu.api.problems import NotAuthenticated
 from bwvisu.api.trail import trail_of
 from bwvisu.domain.principal import Principal
@@ -71,6 +72,8 @@ async def _principal(request: Request, authorization: Annotated[str, Security(_B
     principal = trail_of(request.scope).principal = passwords.holder(authorization)
     if principal is None:
         raise PasswordNeeded("send a valid name and password by HTTP basic authentication")
+    if BEHALF in request.headers:
+        raise ImpersonationMissing(f"{BEHALF} is not known here: the original's API acts for everybody")
     return principal
 
 

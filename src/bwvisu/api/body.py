@@ -36,6 +36,11 @@ class BodyGuard:
             )
             await refusal(scope, receive, send)
             return
+        except _Unfinished:
+            # Nobody reads the answer; it is for the audit trail.
+            refusal = problem("bad-request", "The body ended before it was complete.", headers={"Connection": "close"})
+            await refusal(scope, receive, send)
+            return
         if body is None:
             refusal = problem("body-too-large", f"At most {self._longest} bytes.", headers={"Connection": "close"})
             await refusal(scope, receive, send)
@@ -43,18 +48,24 @@ class BodyGuard:
         await self._app(scope, _Replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """The body; None where it is too long, which is known as early as can be."""
+        """The body; None where it is too long, which is known as early as can be.  Raises _Unfinished."""
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > self._longest:
             return None
         body = bytearray()
         while True:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Unfinished
             body += message.get("body", b"")
             if len(body) > self._longest:
                 return None
             if not message.get("more_body", False):
                 return bytes(body)
+
+
+class _Unfinished(Exception):
+    """The client went away in the middle of its request, which is none then (RFC 9112, section 8)."""
 
 
 class _Replay:

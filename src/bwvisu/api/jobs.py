@@ -92,7 +92,7 @@ async def list_all(
 ) -> Response:
     """Newest first; jobs that are accepted while you turn pages shift nothing."""
     wanted = Filter(user, state, application, cluster)
-    return answer(page_view(list_jobs(context, principal, wanted, limit=limit, cursor=cursor)))
+    return answer(page_view(await list_jobs(context, principal, wanted, limit=limit, cursor=cursor)))
 
 
 @router.get(

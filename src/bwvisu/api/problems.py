@@ -181,8 +181,14 @@ def _http(request: Request, error: Exception) -> Response:
         allowed = ", ".join(_methods(request))
         return problem("method-not-allowed", f"Here is only {allowed}.", headers={"Allow": allowed})
     detail = "There is nothing at this address." if error.status_code == 404 else str(error.detail)
+    if error.status_code == 400 and detail == _UNPARSED:
+        return problem("malformed-json", "The body is not JSON in UTF-8, or is nested too deeply.")
     slug = _BY_STATUS.get(error.status_code, "bad-request")
     return problem(slug, detail, headers=error.headers)
+
+
+_UNPARSED = "There was an error parsing the body"
+"""FastAPI's words where the parser of JSON fails without saying where."""
 
 
 def _methods(request: Request) -> list[str]:
@@ -203,7 +209,7 @@ def _invalid(request: Request, error: Exception) -> Response:
         return problem("malformed-json", f"at character {first['loc'][-1]}: {first['ctx']['error']}")
     if any(fault["loc"] == ("body",) for fault in faults) and not _says_json(request):
         return problem("unsupported-media-type", "Send JSON, with `Content-Type: application/json`.")
-    told = [Fault(pointer(fault["loc"][1:]), _words(fault["type"], fault["msg"])) for fault in faults]
+    told = [Fault(pointer(fault["loc"][1:]), _words(fault["type"], fault["msg"])) for fault in faults[:MOST]]
     return problem("invalid-input", "; ".join(f"{each.pointer} {each.detail}".strip() for each in told), faults=told)
 
 
@@ -216,6 +222,10 @@ _HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Response]] = 
     HTTPException: _http,
     Exception: _internal,
 }
+
+
+MOST = 50
+"""So many faults of one request are told: its sender mends some and asks again."""
 
 
 def pointer(location: Sequence[int | str]) -> str:

@@ -1,5 +1,6 @@
 """The program ``bwvisu``: its commands, and what becomes of an error."""
 
+import errno
 import os
 import sys
 import traceback
@@ -16,6 +17,7 @@ from bwvisu import errors
 from bwvisu.cli.exits import Exit, epilog, exit_code
 from bwvisu.cli.output import Screen, plain
 
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _COMMANDS = {
     "demo": "demo",
     "serve": "serve",
@@ -87,6 +89,9 @@ def main() -> None:
     try:
         app()
     except Exception as error:  # noqa: BLE001 the last word on any error
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it is flushed once more at the end
+            error = errors.OperatorError(f"this cannot be written: {error.strerror}")
         sys.exit(tell(error))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bwvisu.adapters.etcd import Absent, Committed, Condition, Entry, OutcomeUnknown, Put, Unchanged
 from bwvisu.adapters.records import decode, encode
 from bwvisu.domain.job import Extension, ExtensionState, JobId, JobSpec, JobStatus
+from bwvisu.domain.lifecycle import State
 from bwvisu.domain.naming import ULID
 from bwvisu.domain.parameter import Integer, Number
 from bwvisu.domain.principal import Principal
@@ -92,7 +93,7 @@ def _asked_already(job: Job, minutes: int) -> bool:
     if wanted is None or wanted.minutes != minutes:
         return False
     state, _ = standing(job.spec, job.status)
-    in_place = slurm is not None and slurm.time_limit == minutes * 60
+    in_place = slurm is not None and slurm.time_limit == minutes * 60 and job.status.state is not State.FINISHED
     return state is ExtensionState.PENDING or (state is ExtensionState.APPLIED and in_place)
 
 

@@ -1,7 +1,8 @@
 """Pages of jobs, newest first, from memory.
 
 The first page fixes which jobs the later ones may show: those that existed then, by etcd's own order.  Jobs that
-are accepted meanwhile shift nothing; each job is shown as it is when its page is read.
+are accepted meanwhile shift nothing; each job is shown as it is when its page is read.  A replica that has not yet seen
+all of them, since its watch is late, waits for them or says so: a page that lacks some would look like the last one.
 """
 
 import re
@@ -15,10 +16,12 @@ from bwvisu.domain.job import JobId
 from bwvisu.domain.lifecycle import State as JobState
 from bwvisu.domain.naming import ULID
 from bwvisu.domain.principal import Principal
-from bwvisu.errors import Fault, InvalidInput
+from bwvisu.errors import Fault, InvalidInput, TryAgain
 from bwvisu.services.context import Context
 from bwvisu.services.state import Job
 
+PATIENCE = 2.0
+"""Seconds that we give ourselves to see what another replica has seen already."""
 _CURSOR = re.compile(rf"([0-9]{{1,19}})\.({ULID.pattern})", re.ASCII)
 
 
@@ -68,9 +71,11 @@ class Page:
     next_cursor: str | None
 
 
-def list_jobs(context: Context, principal: Principal, wanted: Filter, *, limit: int, cursor: str | None) -> Page:
-    """One page of at most ``limit`` jobs that the principal may see.  Raises InvalidInput."""
-    begin = Cursor.parse(cursor) if cursor is not None else Cursor(context.state.specs.revision, None)
+async def list_jobs(context: Context, principal: Principal, wanted: Filter, *, limit: int, cursor: str | None) -> Page:
+    """One page of at most ``limit`` jobs that the principal may see.  Raises InvalidInput, TryAgain."""
+    begin = Cursor.parse(cursor) if cursor is not None else Cursor(context.state.newest, None)
+    if not await context.state.until(lambda: context.state.specs.revision >= begin.revision, PATIENCE):
+        raise TryAgain("this replica has not yet seen what the first page was made of; ask again", after=1)
     if wanted.user is not None and not principal.may_see(wanted.user):
         return Page((), None)
     user = wanted.user or principal.user

@@ -54,6 +54,8 @@ class State:
         self.store = store
         self.keys = keys
         self.index = JobIndex()
+        self.newest = 0
+        """The greatest revision at which a job was accepted, as far as we know: every replica comes to see it."""
         self._pulse = Pulse()
         span = Span(keys.kind("specs"), keys.kind("users"))
         self.jobs: Mirror[BaseModel | None] = Mirror(
@@ -140,6 +142,8 @@ class State:
         for change in changes.changes:
             if kind := self._kinds.get(self.keys.kind_of(change.key)):
                 kind.take(change)
+                if kind is self.specs and change.entry is not None:
+                    self.newest = max(self.newest, change.entry.create_revision)
         for change in changes.changes:
             match self.keys.kind_of(change.key), change.value or change.previous:
                 case "specs", JobSpec() as spec:

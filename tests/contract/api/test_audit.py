@@ -1,5 +1,6 @@
 """The audit trail of a real process: a line for every change, of the documented form, and nothing secret in any."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -14,7 +15,7 @@ from tests.contract.api.process import Process, process
 from tests.contract.api.test_bad_input import GOOD
 from tests.contract.api.test_jobs import AVAILABLE
 from tests.support.etcd import EtcdCluster
-from tests.support.waiting import eventually_true
+from tests.support.waiting import eventually, eventually_true
 
 HIDDEN = "correct horse battery staple"
 PREFERENCES = "/api/v1/users/alice/preferences"
@@ -110,6 +111,22 @@ async def test_who_was_given_a_password_is_known_and_the_password_is_not(
     last = audited(running)[-1]
     assert (*brief(last), last.job, last.user) == ("getJobAccess", "accepted", "portal", "alice", None, job, "alice")
     assert access["password"] not in running.log()
+
+
+async def test_a_request_that_breaks_off_is_none_although_it_reads_like_a_whole_one(
+    running: Process, people: dict[str, httpx2.AsyncClient]
+) -> None:
+    body = b'{"user":"bob","application":"probe"}'
+    for head in (b"Content-Length: 100\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body)):
+        before = len(audited(running))
+        _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        start = b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bwv_portal\r\n"
+        writer.write(start + b"Content-Type: application/json\r\n" + head + body + b"\r\n")
+        await writer.drain()
+        writer.close()
+        await eventually(lambda: len(audited(running)) > before)  # noqa: B023 awaited at once
+        assert brief(audited(running)[-1]) == ("createJob", "refused", "portal", None, "bad-request")
+    assert (await people["portal"].get("/api/v1/jobs")).json()["items"] == []
 
 
 def test_the_schema_that_is_documented_is_the_lines() -> None:

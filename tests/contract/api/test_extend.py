@@ -140,6 +140,17 @@ async def test_the_same_request_again_is_one_request(api: Service) -> None:
     assert (await asked(api, job)).number == 1
 
 
+async def test_a_job_that_is_over_has_no_more_time_even_if_it_was_given_before(api: Service) -> None:
+    job = await runs(api)
+    asking = asyncio.create_task(patch(api, job, 30))
+    await asked(api, job)
+    await api.leader.sees(job["id"], applied())
+    assert (await asking).status_code == 200
+    over = await seen(api, job["id"], applied().model_copy(update={"phase": Phase.FINISHED}))
+    answer = await patch(api, over, 30)
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/not-extendable")
+
+
 async def test_another_time_takes_the_place_of_one_that_is_not_answered(api: Service) -> None:
     job = await runs(api)
     first = asyncio.create_task(patch(api, job, 30))

@@ -1,5 +1,6 @@
 """Showing, listing, stopping and entering jobs."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from bwvisu.domain.access import access_password
 from bwvisu.domain.job import JobSpec, JobStatus, Moment, Reason, SlurmView, Wanted
 from bwvisu.domain.job import Service as JobService
 from bwvisu.domain.lifecycle import Outcome, Phase, State
+from bwvisu.services.listing import Cursor
 from tests.contract.api.service import Service
 from tests.contract.api.test_bad_input import problem
 from tests.support.waiting import eventually_true
@@ -175,6 +177,20 @@ async def test_pages_hold_each_job_once_though_others_come(api: Service) -> None
         cursor = page["next_cursor"]
         await api.submit()
     assert found == [job["id"] for job in reversed(jobs)]
+
+
+async def test_a_page_waits_until_this_replica_has_seen_what_the_first_was_made_of(api: Service) -> None:
+    """The first page came from a replica that is ahead: jobs that are not here yet must not be left out in silence."""
+    job = await api.submit()
+    ahead = str(Cursor(api.context.state.specs.revision + 3, job["id"]))
+    asking = asyncio.create_task(api.client().get("/api/v1/jobs", params={"cursor": ahead}))
+    refused = await api.client().get("/api/v1/jobs", params={"cursor": ahead})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert (await asking).status_code == 503
+    asking = asyncio.create_task(api.client().get("/api/v1/jobs", params={"cursor": ahead}))
+    for _ in range(3):
+        await api.submit()
+    assert (await asking).json() == {"items": [], "next_cursor": None}
 
 
 async def test_a_full_last_page_has_no_next(api: Service) -> None:

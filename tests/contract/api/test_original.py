@@ -171,6 +171,16 @@ async def test_basic_accounts_have_no_way_into_the_new_api(original: Service) ->
         assert (await original.client(None).get(path, headers=headers)).status_code == 401
 
 
+async def test_who_acts_for_a_person_is_not_taken_for_everybody(original: Service) -> None:
+    """The header narrows rights in the new API; to pass it over would widen them."""
+    headers = {"Authorization": credentials("bwvisu-web"), "X-On-Behalf-Of": "alice"}
+    answer = await original.client(None).get("/jobs", headers=headers)
+    assert (answer.status_code, answer.json()["detail"]) == (
+        403,
+        "X-On-Behalf-Of is not known here: the original's API acts for everybody",
+    )
+
+
 async def test_an_account_of_one_person_sees_and_starts_only_their_jobs(original: Service) -> None:
     mine, theirs = [(await start(original, uid=user)).json()["job-id"] for user in ("alice", "bob")]
     headers = {"Authorization": credentials("alice-web")}

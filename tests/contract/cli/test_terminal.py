@@ -154,6 +154,15 @@ def test_who_stopped_reading_gets_no_words(api: SmallApi, argv: list[str]) -> No
     assert (ran.stderr, ran.returncode) == (b"", 141)
 
 
+@pytest.mark.parametrize("argv", [["list"], ["list", "--json"], ["--help"]])
+def test_a_full_disk_is_said_and_is_no_defect(api: SmallApi, argv: list[str]) -> None:
+    api.says("GET /jobs", {"items": [job()], "next_cursor": None})
+    with Path("/dev/full").open("wb") as output:
+        command = [str(PROGRAM), "job", *argv]
+        ran = subprocess.run(command, env=environment(**at(api)), stdout=output, stderr=subprocess.PIPE, check=False)
+    assert (ran.stderr, ran.returncode) == (b"this cannot be written: No space left on device\n", 4)
+
+
 def test_a_terminal_shows_short_ids_and_a_pipe_whole_ones(api: SmallApi) -> None:
     ended = job(id="01jd0000000000000000000000", state="finished", outcome="failed")
     api.says("GET /jobs", {"items": [job(), ended], "next_cursor": None})
