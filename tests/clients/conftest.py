@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bwvisu.domain.cluster import ClusterUser
+from bwvisu.services.feed import Limits
 from tests.clients.leader import quick_leader
 from tests.contract.api.conftest import APP, etcd, make_bundle
 from tests.contract.api.service import Service, cluster_settings, service
@@ -22,13 +23,17 @@ original:
   variables: {many: minutes, note: text}
 """
 GATEWAY = {"name": "gw1", "host": "gw1", "user": "bwvisu", "internal_ip": "10.0.0.1", "external_ip": "192.0.2.1"}
-CLUSTER = cluster_settings(gateways=[GATEWAY], compute_networks=["10.0.0.0/24"])
+EXTEND = {"allowed": True}
+CLUSTER = cluster_settings(gateways=[GATEWAY], compute_networks=["10.0.0.0/24"], slurm={"extend": EXTEND})
+STREAMS = Limits(lifetime=0.2, heartbeat=0.1)
+"""Who reads a stream to its end, as curl does and schemathesis, is not held up for long."""
 
 
 @asynccontextmanager
 async def running(etcd: EtcdCluster, bundles: Path) -> AsyncIterator[Service]:
     """The API with a quick leader, who knows alice and bob, and that there is nobody else."""
-    async with service(etcd.endpoints, bundles, clusters={"main": CLUSTER}) as api, quick_leader(api):
+    made = service(etcd.endpoints, bundles, clusters={"main": CLUSTER}, streams=STREAMS)
+    async with made as api, quick_leader(api):
         api.leader.knows("alice", "bob")
         api.leader.strangers = ClusterUser(name="", exists=False, checked_at=datetime.now(UTC))
         yield api
