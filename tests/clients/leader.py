@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 
-from bwvisu.adapters.etcd import Event
-from bwvisu.adapters.records import decode
+from bwvisu.adapters.etcd import Event, Put, Unchanged
+from bwvisu.adapters.records import decode, encode
 from bwvisu.domain.job import ExtensionState, ExtensionStatus, JobSpec, JobStatus, Reason, Wanted
 from bwvisu.domain.lifecycle import Outcome
+from bwvisu.domain.quota import Quota
 from tests.contract.api.service import Service
 from tests.contract.api.test_drain import shows
 from tests.contract.api.test_jobs import AVAILABLE, FINISHED
@@ -66,9 +67,18 @@ async def _drains_gateways(api: Service, begin: int) -> None:
 async def _see(api: Service, spec: JobSpec) -> None:
     if spec.wanted is Wanted.STOPPED:
         await api.leader.sees(spec.id, CANCELLED)
+        await _gives_its_place_back(api, spec)
     else:
         await reports(api, spec.id, 1, "Jupyter Server is running\n")
         await api.leader.sees(spec.id, _available(spec))
+
+
+async def _gives_its_place_back(api: Service, spec: JobSpec) -> None:
+    """Only where there are limits is there a book of who has how many jobs."""
+    store, key = api.context.state.store, api.context.state.keys.quota(spec.cluster, spec.user)
+    while (entry := await store.get(key)) and spec.id in (quota := decode(Quota, entry.value)).jobs:
+        rest = {job_id: application for job_id, application in quota.jobs.items() if job_id != spec.id}
+        await store.commit([Unchanged(key, entry.mod_revision)], [Put(key, encode(Quota(jobs=rest)))])
 
 
 def _available(spec: JobSpec) -> JobStatus:
