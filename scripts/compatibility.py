@@ -132,7 +132,7 @@ def _contents(old: Schema, new: Schema, at: str, comparison: Comparison) -> Iter
         if kind not in new:
             yield f"{at} is {kind} no more"
             continue
-        for key in ("schema", "itemSchema"):
+        for key in ("schema", "x-itemSchema"):
             if key in was:
                 yield from comparison.breaks(was[key], new[kind].get(key, {}), at)
         gone = was.get("examples", {}).keys() - new[kind].get("examples", {}).keys()

@@ -38,17 +38,18 @@ class Suite:
 HEAVY = ("--hypothesis-profile=heavy", "--timeout=0")
 GROUPS: dict[str, tuple[Suite, ...]] = {
     "test": (
-        Suite("house", "tests/test_house.py", 30),
-        Suite("unit", "tests/unit", 150),
-        Suite("fuzz", "tests/fuzz", 60),
+        Suite("house", "tests/test_house.py", 15),
+        Suite("unit", "tests/unit", 140),
+        Suite("fuzz", "tests/fuzz", 50),
         Suite("simulation", "tests/simulation", 9 * MINUTE),
         Suite("contract", "tests/contract", 13 * MINUTE),
+        Suite("clients", "tests/clients", 105),
         Suite("cluster", "tests/cluster", 16 * MINUTE),
-        Suite("browser", "tests/browser", 150),
+        Suite("browser", "tests/browser", 110),
     ),
     "heavy": (
         Suite("heavy", "tests/heavy", 90 * MINUTE),
-        Suite("clients", "tests/clients", 30 * MINUTE),
+        Suite("schemathesis", "tests/clients/test_schemathesis.py", 30 * MINUTE, HEAVY),
         Suite("fuzz", "tests/fuzz", 60 * MINUTE, HEAVY),
         Suite("properties", "tests/unit", 60 * MINUTE, ("-k", "properties", *HEAVY)),
     ),

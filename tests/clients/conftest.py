@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bwvisu.domain.cluster import ClusterUser
+from bwvisu.services.feed import Limits
 from tests.clients.leader import quick_leader
 from tests.contract.api.conftest import APP, etcd, make_bundle
 from tests.contract.api.service import Service, cluster_settings, service
@@ -22,13 +24,17 @@ original:
   variables: {many: minutes, note: text}
 """
 GATEWAY = {"name": "gw1", "host": "gw1", "user": "bwvisu", "internal_ip": "10.0.0.1", "external_ip": "192.0.2.1"}
-CLUSTER = cluster_settings(gateways=[GATEWAY], compute_networks=["10.0.0.0/24"])
+STREAMS = Limits(lifetime=0.2, heartbeat=0.1)
+"""Who reads a stream to its end, as curl does and schemathesis, is not held up for long."""
 
 
 @asynccontextmanager
-async def running(etcd: EtcdCluster, bundles: Path) -> AsyncIterator[Service]:
+async def running(etcd: EtcdCluster, bundles: Path, **settings: Any) -> AsyncIterator[Service]:
     """The API with a quick leader, who knows alice and bob, and that there is nobody else."""
-    async with service(etcd.endpoints, bundles, clusters={"main": CLUSTER}) as api, quick_leader(api):
+    slurm = {"extend": {"allowed": True}}
+    main = cluster_settings(gateways=[GATEWAY], compute_networks=["10.0.0.0/24"], slurm=slurm, **settings)
+    made = service(etcd.endpoints, bundles, clusters={"main": main}, streams=STREAMS)
+    async with made as api, quick_leader(api):
         api.leader.knows("alice", "bob")
         api.leader.strangers = ClusterUser(name="", exists=False, checked_at=datetime.now(UTC))
         yield api
@@ -49,7 +55,12 @@ async def api(etcd: EtcdCluster, bundles: Path) -> AsyncIterator[Service]:
 @pytest.fixture
 async def clients(api: Service, tmp_path_factory: pytest.TempPathFactory) -> Clients:
     """Generated once, by the first test that asks."""
-    generated = Clients(tmp_path_factory.getbasetemp() / "clients")
-    if not generated.folder.exists():
-        await asyncio.to_thread(generated.generate, api.url)
-    return generated
+    return await asyncio.to_thread(generated, api.url, tmp_path_factory)
+
+
+def generated(url: str, folders: pytest.TempPathFactory) -> Clients:
+    """What any service says of itself is the same, so one generation does for all of them."""
+    clients = Clients(folders.getbasetemp() / "clients")
+    if not clients.folder.exists():
+        clients.generate(url)
+    return clients

@@ -3,17 +3,21 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from bwvisu.sandbox import Sandbox
-from tests.support.clients import LANGUAGES, Clients
+from tests.clients.conftest import generated
+from tests.support.clients import LANGUAGES
 from tests.support.world import service_in, slurm_jobs
 
 
-async def test_the_two_generated_clients_start_watch_and_cancel_a_job(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_the_two_generated_clients_start_watch_and_cancel_a_job(
+    sandbox: Sandbox, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     with service_in(sandbox, tmp_path / "service") as service:
         service.start()
         service.wait_until_ready()
-        clients = Clients(tmp_path / "clients")
-        clients.generate(service.url)
+        clients = generated(service.url, tmp_path_factory)
         talks = (clients.talk(each, service.url, service.token, "page", 120, text=each) for each in LANGUAGES)
         for told in await asyncio.gather(*talks):
             assert told["statuses"] == [201, 200]

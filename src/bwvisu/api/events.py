@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from bwvisu.api.auth import JobReader
@@ -100,10 +100,13 @@ async def _frames(stream: Stream) -> AsyncIterator[bytes]:
 
 
 def _answers(*slugs: str) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a stream.  ``itemSchema`` is of OpenAPI 3.2; a reader of 3.1 passes it over."""
-    text = {"type": "string", "contentMediaType": MEDIA_TYPE}
+    """The ``responses`` of a stream.
+
+    What each event is has a place only in OpenAPI 3.2, ``itemSchema``; in 3.1 it is an extension of the same meaning.
+    ``schema`` names no type: to some readers of 3.1 it is about the whole text, to others about each event.
+    """
     items = {"type": "object", "required": ["event", "data"], "oneOf": [_item(event) for event in DATA]}
-    content = {MEDIA_TYPE: {"schema": text, "itemSchema": items}}
+    content = {MEDIA_TYPE: {"schema": {"contentMediaType": MEDIA_TYPE}, "x-itemSchema": items}}
     return {200: {"description": _STREAM, "content": content}, **errors("invalid-input", *slugs)}
 
 
@@ -147,7 +150,7 @@ LastEventId = Annotated[
     operation_id="watchJob",
     summary="Follow a job",
     status_code=200,
-    response_class=EventStream,
+    response_class=Response,  # FastAPI would call the text of any other a string
     responses=_answers("job-not-found"),
 )
 async def watch_job(
@@ -162,7 +165,7 @@ async def watch_job(
     operation_id="watchJobs",
     summary="Follow many jobs",
     status_code=200,
-    response_class=EventStream,
+    response_class=Response,  # FastAPI would call the text of any other a string
     responses=_answers(),
 )
 async def watch_jobs(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bwvisu.domain.job import ExtensionState, Scalar, Wanted
 from bwvisu.domain.lifecycle import Outcome, State
@@ -40,12 +40,17 @@ class NewJob(Document):
     """As the application's JSON Schema types them."""
 
 
+def _whole(value: object) -> object:
+    """JSON Schema counts 60.0 among the integers: some languages have no other numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class NewTime(Document):
     """Another run time."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"minutes": 120}]})
 
-    minutes: Annotated[int, Field(strict=True, ge=1, le=525_600)]
+    minutes: Annotated[int, Field(strict=True, ge=1, le=525_600), BeforeValidator(_whole)]
     """In all, from the job's start, as the parameter `minutes` has it."""
 
 

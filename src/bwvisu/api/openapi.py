@@ -42,6 +42,8 @@ def polish(document: Json) -> None:
     for operation in operations(document):
         for parameter in operation.get("parameters", ()):
             _polish_parameter(parameter)
+            if parameter["name"] == "If-Match" and "428" in operation["responses"]:
+                parameter["required"] = True  # FastAPI would refuse its absence as bad input
         for response in operation["responses"].values():
             _describe(response, schemas)
     for schema in schemas.values():
