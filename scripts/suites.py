@@ -4,9 +4,10 @@ usage: suites.py test|heavy|bench
 
 What the sandbox cluster and the contract suites need of Debian is installed first.
 
-A suite's budget is also its deadline: a suite that is not done by then is interrupted, so that it can take down what
-it started, and counts as failed.  Later suites run even when an earlier one failed; the exit code is 0 only when all
-passed.  A suite without tests fails: a missing part is never a success.
+The budgets together are the deadline: a suite may take its own and what those before it have left over.  One that is
+not done by then is interrupted, so that it can take down what it started, and counts as failed.  Later suites run even
+when an earlier one failed; the exit code is 0 only when all passed.  A suite without tests fails: a missing part is
+never a success.
 """
 
 import signal
@@ -26,7 +27,7 @@ INTERRUPT_GRACE = 90  # seconds for fixtures to take down a sandbox cluster
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One pytest run over ``path``, which must end within ``budget`` seconds."""
+    """One pytest run over ``path``, which is to end within ``budget`` seconds."""
 
     name: str
     path: str
@@ -74,13 +75,13 @@ HEADER = f"{'suite':<12}{'budget':>10}{'took':>12}   result"
 VERDICTS = {0: "passed", 5: "FAILED: no tests"}  # pytest's exit codes; all others: some test failed or could not run
 
 
-def run(suite: Suite) -> Result:
-    """Run one suite to its end or its deadline."""
+def run(suite: Suite, saved: float = 0.0) -> Result:
+    """Run one suite to its end or its deadline; ``saved``: seconds that earlier ones have left over."""
     print(f"\n=== {suite.name}: {suite.path}, budget {suite.budget} s", flush=True)
     began = time.monotonic()
     with subprocess.Popen([sys.executable, "-m", "pytest", "--quiet", suite.path, *suite.options], cwd=ROOT) as process:
         try:
-            verdict = VERDICTS.get(process.wait(suite.budget), "FAILED")
+            verdict = VERDICTS.get(process.wait(suite.budget + max(0.0, saved)), "FAILED")
         except subprocess.TimeoutExpired:
             verdict = "FAILED: over budget"
             interrupt(process)
@@ -102,7 +103,9 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     packages.ensure(install=True, say=print)
-    results = [run(suite) for suite in GROUPS[arguments[0]]]
+    results: list[Result] = []
+    for suite in GROUPS[arguments[0]]:
+        results.append(run(suite, sum(done.suite.budget - done.seconds for done in results)))
     print("", HEADER, *(result.line() for result in results), sep="\n")
     return 0 if all(result.verdict == "passed" for result in results) else 1
 

@@ -141,7 +141,7 @@ async def _feed(request: Request) -> Feed:
 _Feed = Annotated[Feed, Depends(_feed)]
 LastEventId = Annotated[
     str | None,
-    Header(alias="Last-Event-ID", max_length=256, description="Go on after this `id`, instead of with a snapshot."),
+    Header(alias="Last-Event-ID", description="Go on after this `id`, instead of with a snapshot."),
 ]
 
 
