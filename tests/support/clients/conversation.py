@@ -6,7 +6,6 @@ usage: conversation.py APPLICATION PARAMETERS      with BWVISU_URL and BWVISU_TO
 import json
 import os
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -14,7 +13,7 @@ from bwvisu_client import AuthenticatedClient
 from bwvisu_client.api.applications import list_applications
 from bwvisu_client.api.jobs import cancel_job, create_job, get_job, get_job_access
 from bwvisu_client.models import AccessView, ApplicationList, JobView, NewJob, NewJobParameters, Problem, State
-from bwvisu_client.types import UNSET
+from httpx_sse import connect_sse
 
 client = AuthenticatedClient(
     base_url=os.environ["BWVISU_URL"], token=os.environ["BWVISU_TOKEN"], raise_on_unexpected_status=True
@@ -22,17 +21,21 @@ client = AuthenticatedClient(
 
 
 def watch(job_id: str) -> Iterator[JobView]:
-    """The job whenever it has changed, until it is finished."""
-    etag: str | None = None
+    """The job whenever it has changed, until it is finished: its event stream, resumed as often as it ends."""
+    last = ""
     while True:
-        answer = get_job.sync_detailed(job_id, client=client, if_none_match=etag or UNSET)
-        if answer.status_code == 200:
-            assert isinstance(answer.parsed, JobView)
-            etag = answer.headers["ETag"]
-            yield answer.parsed
-            if answer.parsed.state is State.FINISHED:
-                return
-        time.sleep(0.1)
+        resumed = {"Last-Event-ID": last} if last else {}
+        address = f"/api/v1/jobs/{job_id}/events"
+        with connect_sse(client.get_httpx_client(), "GET", address, headers=resumed, timeout=25) as stream:
+            for event in stream.iter_sse():
+                last = event.id or last
+                if event.event not in {"snapshot", "job"}:
+                    continue
+                data = event.json()
+                for each in data["jobs"] if event.event == "snapshot" else [data]:
+                    yield (job := JobView.from_dict(each))
+                    if job.state is State.FINISHED:
+                        return
 
 
 def main(application: str, parameters: dict[str, object]) -> dict[str, object]:

@@ -4,24 +4,28 @@
  * usage: conversation.js APPLICATION PARAMETERS      with BWVISU_URL and BWVISU_TOKEN in the environment
  */
 import { connect, type Job, type Problem, type Schemas } from "bwvisu-client";
-import { setTimeout } from "node:timers/promises";
+import { EventSourceParserStream } from "eventsource-parser/stream";
 
 const [application, parameters] = process.argv.slice(2) as [string, string];
 const client = connect(process.env["BWVISU_URL"]!, process.env["BWVISU_TOKEN"]!);
 
-/** The job whenever it has changed, until it is finished. */
+/** The job whenever it has changed, until it is finished: its event stream, resumed as often as it ends. */
 async function* watch(id: string): AsyncGenerator<Job> {
-  let etag = "";
+  let last = "";
   for (;;) {
-    const { data, response } = await client.GET("/api/v1/jobs/{job_id}", {
-      params: { path: { job_id: id }, header: etag ? { "If-None-Match": etag } : {} },
+    const { data } = await client.GET("/api/v1/jobs/{job_id}/events", {
+      params: { path: { job_id: id }, header: last ? { "Last-Event-ID": last } : {} },
+      parseAs: "stream",
     });
-    if (data) {
-      etag = response.headers.get("etag") ?? "";
-      yield data;
-      if (data.state === "finished") return;
+    const events = data!.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+    for await (const { id, event, data } of events) {
+      last = id ?? last;
+      const jobs: Job[] = event === "snapshot" ? JSON.parse(data).jobs : event === "job" ? [JSON.parse(data)] : [];
+      for (const job of jobs) {
+        yield job;
+        if (job.state === "finished") return;
+      }
     }
-    await setTimeout(100);
   }
 }
 
