@@ -65,7 +65,9 @@ FAULTS: Mapping[str, Fault] = {
         "a compute node dies; a job is requeued", "forwards gone; a new run gets new ones, the old close first"
     ),
     "24": Fault(
-        "the application never listens, crashes, flaps", "said so; hysteresis; a probe that was not made is none"
+        "the application never listens, crashes, flaps",
+        "said so; hysteresis; a probe that was not made is none",
+        "a time within which it must listen, and the end of its log (issue 5)",
     ),
     "25": Fault("another process takes the port", "the client says so and gets another"),
     "26": Fault("a job ends while a viewer is connected", "cut; nobody reaches the next tenant"),
@@ -74,7 +76,11 @@ FAULTS: Mapping[str, Fault] = {
     "29": Fault("a rolling upgrade", "unknown fields survive; no downtime", "two released versions (issue 8)"),
     "30": Fault("500 jobs within 10 s", "all run; squeue calls as before; few gateway transactions"),
     "31": Fault("1,000 event streams reconnect", "resume or one resync; no job missed"),
-    "32": Fault("a user vanishes; a token is revoked", "a clear state and reason", "the audit trail (issue 8)"),
+    "32": Fault(
+        "a user vanishes; a token is revoked",
+        "a clear state and reason",
+        "a token that is revoked while jobs run (issue 8)",
+    ),
     "33": Fault("SIGTERM", "in-flight commands end or are left safely; the next leader leads at once"),
     "34": Fault("Slurm's job ids start again", "matched by name, user and submit time, never by id alone"),
     "35": Fault("etcd is full", "read-only; no crash loop", "the alarm as a metric (issue 8)"),
@@ -101,8 +107,8 @@ They are checked in four ways:
 - **Simulation** (`tests/simulation`, `make soak`): the real reconcilers, services, keyhole and leadership in one
   process, with doubles of etcd, Slurm, SSH and gateways, on a seeded schedule. Every await may fail, wait, be
   reordered or be the last thing that a process does. {seeds:,} worlds in `make test`. `python -m tests.simulation
-  SEED` replays one.
-- **Mutants** (`make mutants`): eight safeguards are taken away, one at a time; the simulation must notice each.
+  SEED` replays one. The leader is killed and stopped at steps all over a job's life, in `make test-heavy` at each.
+- **Mutants** (`make mutants`): safeguards are taken away, one at a time; the simulation must notice each.
 - **Real cluster** (`tests/cluster`, `tests/heavy`): real processes killed, stopped and cut off; the world is read
   from outside by squeue, nft, iptables-save, conntrack and etcdctl.
 - **Contract tests** (`tests/contract`): one suite for each double and the real part that it stands for.

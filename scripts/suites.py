@@ -50,6 +50,7 @@ GROUPS: dict[str, tuple[Suite, ...]] = {
     ),
     "heavy": (
         Suite("heavy", "tests/heavy", 90 * MINUTE),
+        Suite("sweep", "tests/simulation/test_faults_leader.py", 60 * MINUTE, HEAVY),
         Suite("schemathesis", "tests/clients/test_schemathesis.py", 30 * MINUTE, HEAVY),
         Suite("fuzz", "tests/fuzz", 60 * MINUTE, HEAVY),
         Suite("properties", "tests/unit", 60 * MINUTE, ("-k", "properties", *HEAVY)),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
+from hypothesis import settings
 
 from bwvisu.domain.lifecycle import Phase
 from keyhole.domain import GrantPhase
@@ -49,8 +50,11 @@ async def a_life(scene: Scene, at: int = 0, deed: Deed | None = None) -> int:
     return steps
 
 
-def sweep(count: int, deed: Deed) -> int:
-    """A life for each of so many moments, from the first step to the last; at how many the deed was done."""
+def sweep(count: int, deed: Deed) -> float:
+    """A life for each of so many moments, from the first step to the last; at which share of them the deed was done.
+
+    `make test-heavy` does not leave out a single step.
+    """
     done, lasts = 0, 0
 
     def doing(scene: Scene, victim: Reconciler) -> None:
@@ -66,10 +70,12 @@ def sweep(count: int, deed: Deed) -> int:
         await a_life(scene, moment, doing)
 
     Scene().play(undisturbed)
+    if settings.get_current_profile_name() == "heavy":
+        count = lasts
     for number in range(count):
         Scene().play(partial(disturbed, moment=1 + number * (lasts - 1) // (count - 1)))
     print(f"at {done} moments, every {lasts / count:.1f} steps of {lasts}")
-    return done
+    return done / count
 
 
 def kill(scene: Scene, victim: Reconciler) -> None:
@@ -86,12 +92,12 @@ def stop(scene: Scene, victim: Reconciler) -> None:
 
 def test_fault_10_a_leader_may_be_killed_between_any_two_steps() -> None:
     """The next leader converges: the job is served, once, and ended; nothing is left of it."""
-    assert sweep(KILLS, kill) >= 0.9 * KILLS
+    assert sweep(KILLS, kill) >= 0.9
 
 
 def test_fault_11_a_leader_may_be_stopped_for_longer_than_its_lease_at_any_moment() -> None:
     """When it goes on, etcd and the gateways refuse it, and it steps down."""
-    assert sweep(STOPS, stop) >= 0.9 * STOPS
+    assert sweep(STOPS, stop) >= 0.9
 
 
 @simulated
