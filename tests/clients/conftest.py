@@ -11,6 +11,7 @@ import pytest
 
 from bwvisu.domain.cluster import ClusterUser
 from bwvisu.services.feed import Limits
+from bwvisu.settings import RateSettings
 from tests.clients.leader import quick_leader
 from tests.contract.api.conftest import APP, etcd, make_bundle
 from tests.contract.api.service import Service, cluster_settings, service
@@ -26,6 +27,8 @@ original:
 GATEWAY = {"name": "gw1", "host": "gw1", "user": "bwvisu", "internal_ip": "10.0.0.1", "external_ip": "192.0.2.1"}
 STREAMS = Limits(lifetime=0.2, heartbeat=0.1)
 """Who reads a stream to its end, as curl does and schemathesis, is not held up for long."""
+RATE = RateSettings(stranger_requests_per_second=1000, stranger_burst=10_000)
+"""schemathesis tries thousands of wrong tokens, and wants to hear what is said of each; `test_rate` tries the limit."""
 
 
 @asynccontextmanager
@@ -33,7 +36,7 @@ async def running(etcd: EtcdCluster, bundles: Path, **settings: Any) -> AsyncIte
     """The API with a quick leader, who knows alice and bob, and that there is nobody else."""
     slurm = {"extend": {"allowed": True}}
     main = cluster_settings(gateways=[GATEWAY], compute_networks=["10.0.0.0/24"], slurm=slurm, **settings)
-    made = service(etcd.endpoints, bundles, clusters={"main": main}, streams=STREAMS)
+    made = service(etcd.endpoints, bundles, clusters={"main": main}, streams=STREAMS, rate=RATE)
     async with made as api, quick_leader(api):
         api.leader.knows("alice", "bob")
         api.leader.strangers = ClusterUser(name="", exists=False, checked_at=datetime.now(UTC))
