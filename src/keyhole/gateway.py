@@ -104,7 +104,7 @@ def read_look(answer: Answer | NoAnswer) -> Listing | Fenced | Unanswered:
     works, nft = "works" in sections, sections.get("nft")
     if not works and sections.get("nat") is None:
         return Unanswered("neither nft nor iptables-save works here")
-    return Listing(works, nft if works else None, sections.get("nat"), sections.get("filter"))
+    return Listing(works, nft if works else None, sections.get("nat"), sections.get("filter"), "blind" in sections)
 
 
 def read_load(answer: Answer | NoAnswer) -> Loaded | Fenced | Refused | Uncut | Unanswered:

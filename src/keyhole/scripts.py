@@ -7,6 +7,10 @@ The fence: every text that looks at or loads rules takes a lock on the gateway a
 the greatest it has ever seen there, kept in a file across reboots.  A smaller one is refused.  Looking takes part in
 this, so that what a new leader has seen cannot be changed behind its back by an old one.
 
+Beside the fence lies what a gateway knows of its filters, for leaders without a memory: a file per backend that may
+hold rules of ours, written before every load and removed only where a listing shows that it holds none; and a file
+that says that ``iptables-save`` has worked here.  A filter that cannot be asked goes on translating what it holds.
+
 Beside the commands of ``sudo`` (iptables, iptables-save, iptables-restore, nft, conntrack) a gateway needs ``flock``,
 ``nc``, ``getent`` and ``xargs -P``.
 """
@@ -42,20 +46,55 @@ LOOK = (
     _PRELUDE
     + _FENCE
     + """\
+table=$5 nl='
+'
 section() {
     name=$1
     shift
     out=$("$@" 2>/dev/null)
-    printf '== %s %s\\n%s\\n' "$name" "$?" "$out"
+    status=$?
+    printf '== %s %s\\n%s\\n' "$name" "$status" "$out"
+}
+saved() {
+    section "$1" $sudo iptables-save -t "$1"
+    [ "$status" = 0 ] || failed=$status
+    case $out in
+    # With status 0 it says that it cannot show the table: it holds rules of nft's own kind.
+    '# Table '*) failed=1 ;;
+    *":$table-"*) ours=yes ;;
+    esac
+}
+remember() {
+    case $failed$ours in
+    0yes) [ -e "$file.$1" ] || touch "$file.$1" || end fault cannot write "$file.$1" ;;
+    0) rm -f "$file.$1" ;;
+    *) [ ! -e "$file.$1" ] || end fault "$1 may hold rules of ours and cannot be listed ($file.$1)" ;;
+    esac
 }
 section works $sudo nft list tables
-section nft $sudo nft -j list table ip "$5"
-section nat $sudo iptables-save -t nat
-section filter $sudo iptables-save -t filter
+failed=$status ours=''
+case $nl$out$nl in *"${nl}table ip $table$nl"*) ours=yes ;; esac
+section nft $sudo nft -j list table ip "$table"
+[ -z "$ours" ] || failed=$status
+remember nftables
+failed=0 ours=''
+saved nat
+seen=$status
+saved filter
+remember iptables
+if [ "$seen" = 0 ]; then
+    [ -e "$file.seen" ] || touch "$file.seen" || end fault cannot write "$file.seen"
+elif [ -e "$file.seen" ] && command -v iptables-save >/dev/null; then
+    printf '== blind 0\\n\\n'
+fi
 end ok
 """
 )
-"""Arguments: sudo, file, generation, epoch, nft table.  Prints each listing as a section with its exit status."""
+"""Arguments: sudo, file, generation, epoch, nft table.  Prints each listing as a section with its exit status.
+
+``fault`` where a filter that may hold rules of ours cannot be listed.  A section ``blind``: ``iptables-save`` is here,
+has worked before, and does not now; foreign rules may be there unseen.
+"""
 
 LOAD = (
     _PRELUDE
@@ -66,6 +105,7 @@ input=$(cat)
 """
     + _FENCE
     + """\
+[ -e "$file.$5" ] || touch "$file.$5" || end fault cannot write "$file.$5"
 case $5 in
 nftables) load() { $sudo nft -f -; } ;;
 iptables) load() { $sudo iptables-restore --noflush -w 5; } ;;

@@ -27,16 +27,21 @@ FAULTS: Mapping[str, str] = {
     "gateway.probe-fails": "one target could not be probed, which says nothing about it",
     "gateway.resolve-fails": "the name server does not answer for one name",
     "gateway.conntrack-fails": "connections cannot be listed",
+    "gateway.nft-fails": "nft cannot be run in one text, as while its package is upgraded",
+    "gateway.iptables-save-fails": "iptables-save cannot be run in one look",
 }
 KILLED = 137
 """What `timeout` says of a command that was killed."""
-GUARDS = {
+GUARDS = {  # ``length`` is part of `LOAD`, ``memory`` of `LOOK`, ``fence`` of both
     "fence": """\
 if [ "$3" -lt "$generation" ] || { [ "$3" -eq "$generation" ] && [ "$4" -lt "$epoch" ]; }; then
     end fenced "$generation" "$epoch"
 fi
 """,
     "length": """[ "${#input}" -eq "$6" ] || end fault truncated\n""",
+    "memory": """\
+    *) [ ! -e "$file.$1" ] || end fault "$1 may hold rules of ours and cannot be listed ($file.$1)" ;;
+""",
 }
 
 
@@ -87,8 +92,8 @@ class SimGateway(Host):
         self.loads: list[Load] = []
         self.foreign_rules: list[str] = []
         self._numbers = count(32768)
-        self.learn(LOOK, partial(self._run, self._look), fence=GUARDS["fence"])
-        self.learn(LOAD, partial(self._run, self._load), **GUARDS)
+        self.learn(LOOK, partial(self._run, self._look), fence=GUARDS["fence"], memory=GUARDS["memory"])
+        self.learn(LOAD, partial(self._run, self._load), fence=GUARDS["fence"], length=GUARDS["length"])
         self.learn(PROBE, partial(self._run, self._probe))
         self.learn(RESOLVE, partial(self._run, self._resolve))
 
@@ -182,12 +187,26 @@ class SimGateway(Host):
 
     async def _look(self, args: Sequence[str], streams: Streams, without: str) -> None:
         async with self.fences.fenced(args[1], _fence(args), check=without != "fence"):
-            sudo, table = self._sudo_works(args[0]), args[4]
-            nft = sudo and self.backend == "nftables"
-            streams.say(_section("works", self.ruleset.list_tables() if nft else None))
-            streams.say(_section("nft", self.ruleset.list_table(table) if nft else None))
-            streams.say(_section("nat", self.ruleset.save("nat") if sudo else None))
-            streams.say(_section("filter", self.ruleset.save("filter") if sudo else None))
+            self._list_nft(args, streams, check=without != "memory")
+            self._save(args, streams, check=without != "memory")
+
+    def _list_nft(self, args: Sequence[str], streams: Streams, *, check: bool) -> None:
+        runs = self._sudo_works(args[0]) and self._nft_runs()
+        shown = self.ruleset.list_table(args[4]) if runs else None
+        tables = self.ruleset.list_tables() if runs else None
+        streams.say(_section("works", tables) + _section("nft", shown))
+        self.fences.remember(args[1], "nftables", listed=runs, ours=shown is not None, check=check)
+
+    def _save(self, args: Sequence[str], streams: Streams, *, check: bool) -> None:
+        runs = self._sudo_works(args[0]) and not self.weather.strikes("gateway.iptables-save-fails")
+        saved = {table: self.ruleset.save(table) if runs else None for table in ("nat", "filter")}
+        streams.say("".join(_section(table, text) for table, text in saved.items()))
+        ours = any(f":{args[4]}-" in (text or "") for text in saved.values())
+        self.fences.remember(args[1], "iptables", listed=runs, ours=ours, check=check)
+        if runs:
+            self.fences.mark(args[1], "seen")
+        elif (args[1], "seen") in self.fences.marks:
+            streams.say("== blind 0\n\n")
 
     async def _load(self, args: Sequence[str], streams: Streams, without: str) -> None:
         text = (await streams.stdin.read()).decode("ascii").rstrip("\n")
@@ -195,6 +214,7 @@ class SimGateway(Host):
             raise End("fault truncated")
         try:
             async with self.fences.fenced(args[1], _fence(args), check=without != "fence"):
+                self.fences.mark(args[1], args[4])
                 await self._step("gateway.dies-before-load")
                 await self._apply(args, text)
                 await self._step("gateway.dies-after-load")
@@ -207,7 +227,7 @@ class SimGateway(Host):
         """Load, table by table."""
         backend = args[4]
         refusal = "" if self._sudo_works(args[0]) else "sudo: a password is required"
-        if backend == "nftables" and self.backend != "nftables":
+        if backend == "nftables" and not self._nft_runs():
             refusal = "/bin/sh: 1: nft: not found"
         try:
             for number, part in enumerate([] if refusal else transactions(backend, text)):
@@ -254,6 +274,9 @@ class SimGateway(Host):
         await asyncio.sleep(self.weather.between(0.0, 0.1))
         if self.weather.strikes(fault):
             raise Killed
+
+    def _nft_runs(self) -> bool:
+        return self.backend == "nftables" and not self.weather.strikes("gateway.nft-fails")
 
     def _sudo_works(self, sudo: str) -> bool:
         return sudo in {"", "sudo -n"} and not self.may_act_as("root")

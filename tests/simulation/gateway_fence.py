@@ -1,4 +1,4 @@
-"""A gateway's fence: a lock, and a file of the greatest (generation, epoch) per installation that survives reboots."""
+"""A gateway's files, which survive reboots: a lock, the greatest (generation, epoch), what may hold rules of ours."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,10 +25,25 @@ class Fences:
     def __init__(self, weather: Weather) -> None:
         self.files: dict[str, str] = {}
         """Contents by name, without ``.fence``."""
+        self.marks: set[tuple[str, str]] = set()
+        """(name, what follows it) of the empty files beside them."""
         self.greatest = Fence(0, 0)
         """The greatest that was ever obeyed."""
         self._weather = weather
         self._lock = asyncio.Lock()
+
+    def mark(self, file: str, word: str) -> None:
+        """``touch``."""
+        self.marks.add((file, word))
+
+    def remember(self, file: str, backend: str, *, listed: bool, ours: bool, check: bool) -> None:
+        """What a look learns of a filter; raises `End`, if it does ``check``, where it may hold ours unseen."""
+        if listed and ours:
+            self.mark(file, backend)
+        elif listed:
+            self.marks.discard((file, backend))
+        elif check and (file, backend) in self.marks:
+            raise End(f"fault {backend} may hold rules of ours and cannot be listed ({file}.{backend})")
 
     def unlock(self) -> None:
         """Whoever held the lock is dead."""

@@ -185,10 +185,11 @@ class Invariants:
             self.breach(f"{gateway}:{port} was given to {job_id} {self.now() - gone:.1f} s after its last use")
 
     def _cut(self, job_id: str, gateway: str, ports: Mapping[int, Any]) -> None:
-        for port, target in self.flows(gateway):
+        ways = [("a connection through", self.flows(gateway)), ("a rule of", self._rules.get(gateway, {}).items())]
+        for what, port, target in ((what, *way) for what, found in ways for way in found):
             each = ports.get(port)
             if each is not None and target == Target(each.internal_address, each.internal_port):
-                self.breach(f"{job_id} was quarantined while a connection through {gateway}:{port} lives")
+                self.breach(f"{job_id} was quarantined while {what} {gateway}:{port} lives")
 
     # ---- gateways ---------------------------------------------------------------------------------------------
 

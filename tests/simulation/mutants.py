@@ -53,6 +53,17 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "gateway's memory of its rules",
+        "keyhole/scripts.py",
+        (
+            (
+                '    *) [ ! -e "$file.$1" ] || '
+                'end fault "$1 may hold rules of ours and cannot be listed ($file.$1)" ;;\n',
+                "",
+            ),
+        ),
+    ),
+    Mutant(
         "script's length check",
         "bwvisu/adapters/slurm/submission.py",
         (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from bwvisu.domain.lifecycle import Phase
-from keyhole.domain import LIVE
+from keyhole.domain import LIVE, GrantPhase
 from keyhole.nat.model import Target
 from tests.simulation.people import Person
 from tests.simulation.scenario import Scene, simulated
@@ -143,6 +143,51 @@ async def test_fault_21a_a_foreign_rule_on_a_port_of_ours_is_told_and_left_alone
     late = await scene.wanted("bob")
     await scene.until(lambda: scene.reason(late) == "port-pool-exhausted", "the port is given to nobody")
     assert all(gateway.foreign_intact() for gateway in scene.gateways.values())
+
+
+def with_nft(scene: Scene) -> None:
+    """Both gateways have it."""
+    for gateway in scene.gateways.values():
+        gateway.backend = "nftables"
+
+
+@simulated
+async def test_fault_21b_rules_that_nft_cannot_list_any_more_are_not_gone(scene: Scene) -> None:
+    """The port stays the ended job's until nft is seen to hold it no more; it is given to nobody."""
+    with_nft(scene)
+    person = await scene.served()
+    name, forward = scene.forward(person)
+    scene.odds.always.add("gateway.nft-fails")
+    await person.delete()
+    await scene.reaches(person, Phase.FINISHED)
+    for _ in range(PER_GATEWAY):
+        await scene.wanted("bob")
+    place = (forward.internal_address, forward.internal_port)
+    await scene.never(lambda: scene.leads(name, forward.external_port) != place, "it was removed", 120.0)
+    assert [each.phase for each in scene.grants(person)] == [GrantPhase.CLOSING]
+    assert "nftables may hold rules of ours" in shown(scene, name)
+    scene.odds.clear()
+    await scene.until(lambda: scene.leads(name, forward.external_port) != place, "the rule is gone", 3 * SYNC)
+
+
+@simulated
+async def test_fault_21c_foreign_rules_that_cannot_be_listed_any_more_are_not_gone(scene: Scene) -> None:
+    """Nothing new is given on such a gateway; what it has is served on."""
+    with_nft(scene)
+    rule = f"-A PREROUTING -p tcp -m tcp --dport {FIRST_PORT} -j DNAT --to-destination 10.7.7.7:80"
+    for gateway in scene.gateways.values():
+        gateway.foreign(rule)
+    person = await scene.served()
+    name, forward = scene.forward(person)
+    scene.odds.always.add("gateway.iptables-save-fails")
+    await scene.until(lambda: all("iptables-save" in shown(scene, each) for each in scene.gateways), "they say so")
+    late = await scene.wanted("bob")
+    await scene.never(lambda: scene.grants(late), "a port was given away", 60.0)
+    assert scene.phase(person) is Phase.READY
+    assert scene.leads(name, forward.external_port) is not None
+    scene.odds.clear()
+    await scene.reaches(late, Phase.READY)
+    assert scene.forward(late)[1].external_port != FIRST_PORT
 
 
 CUTS = [

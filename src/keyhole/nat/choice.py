@@ -17,6 +17,13 @@ def choose(setting: Literal["auto", "nftables", "iptables"], listing: Listing) -
     return DRIVERS[setting]
 
 
+def listed(driver: Driver, listing: Listing) -> bool:
+    """Whether all was read that ``driver`` goes by: what it could not look at, it must neither load nor confirm."""
+    if driver.backend == "nftables":
+        return listing.nft_works
+    return listing.nat is not None and listing.filter is not None
+
+
 def other(driver: Driver) -> Driver:
     """The driver whose left-over objects must go when this one serves."""
     return DRIVERS["iptables" if driver.backend == "nftables" else "nftables"]

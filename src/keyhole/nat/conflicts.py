@@ -19,7 +19,10 @@ class Conflict(NamedTuple):
 
 
 def conflicts(listing: Listing, frame: Frame) -> Iterator[Conflict]:
-    """From the ``nat`` table as iptables shows it; rules that other tools keep in nftables are not seen."""
+    """From the ``nat`` table as iptables shows it; rules that other tools keep in nftables are not seen.
+
+    None of a listing without that table says nothing: see `Listing.blind`.
+    """
     own = f"-A {frame.name}-"
     for line in (listing.nat or "").split("\n"):
         match = None if line.startswith(own) else _TRANSLATES.match(line)

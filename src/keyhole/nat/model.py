@@ -34,7 +34,11 @@ Table = Mapping[int, Target]
 
 
 class Listing(NamedTuple):
-    """What a gateway printed of its packet filters; None: that tool does not work there, or there is no such table."""
+    """What a gateway printed of its packet filters.
+
+    None: that tool does not work there and holds nothing of ours (the gateway itself remembers), or there is no such
+    table.
+    """
 
     nft_works: bool
     nft: str | None
@@ -43,6 +47,8 @@ class Listing(NamedTuple):
     """``iptables-save -t nat``"""
     filter: str | None
     """``iptables-save -t filter``"""
+    blind: bool = False
+    """``iptables-save`` has worked there and does not now: foreign rules may be there unseen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from keyhole import gateway as remote
 from keyhole.domain import ForwardPolicy, Gateway
 from keyhole.gateway import Fenced, Guard, Loaded, Refused, Remote, Unanswered, Uncut
 from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer, Office
-from keyhole.nat.choice import choose, other
+from keyhole.nat.choice import choose, listed, other
 from keyhole.nat.conflicts import Conflict, conflicts
 from keyhole.nat.model import Actual, Backend, Change, Driver, Frame, Table, difference
 from keyhole.parallel import in_parallel
@@ -22,6 +22,8 @@ _SECONDS = 20.0
 """Longest time for one look or load."""
 _MARGIN = 2.0
 """Leadership that must be left to begin; an effect that outlives it is refused by the gateway's own fence."""
+
+_BLIND = "iptables-save has worked here and does not now: foreign rules on ports of ours may be there unseen"
 
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +56,8 @@ class SyncPass:
     unwritten: int = 0
     """Records that somebody else changed meanwhile: the next pass looks again."""
     conflicts: tuple[Conflict, ...] = ()
+    blind: bool = False
+    """Foreign rules could not be looked for; ``conflicts`` are those that were known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Picture:
     leftover: Actual
     """What the other driver left behind."""
     conflicts: tuple[Conflict, ...]
+    blind: bool
+    """Foreign rules could not be looked for; ``conflicts`` are those that were known."""
     seen_at: float
 
     def differs_from(self, table: Table) -> bool:
@@ -116,6 +122,8 @@ class GatewaySync:
         self._look_every = look_every
         self._picture: Picture | None = None
         self._loaded: Table | None = None
+        self._conflicts: tuple[Conflict, ...] = ()
+        """Foreign rules when they could last be looked for."""
 
     async def reconcile(self) -> SyncPass:
         """Look where it is due, load what differs, write what the gateway has confirmed."""
@@ -124,9 +132,10 @@ class GatewaySync:
         if guard is None:
             return SyncPass(self._gateway.name, "not-leading")
         report = await self._confirm(work, await self._in_step(guard, work))
-        usable = report.outcome in {"in-step", "loaded", "uncut"}
+        # What it carries is served on; a port that a foreign rule may translate is given to nobody.
+        usable = report.outcome in {"in-step", "loaded", "uncut"} and not report.blind
         self._tell(report.conflicts)
-        self._board.saw(self._gateway.name, GatewayState(usable, report.detail, report.conflicts))
+        self._board.saw(self._gateway.name, GatewayState(usable, _detail(report), report.conflicts))
         if report.outcome != "in-step" or report.opened or report.quarantined:
             _log.info("gateway.synced", **_told(report))
         return report
@@ -162,9 +171,12 @@ class GatewaySync:
         if isinstance(listing, Fenced | Unanswered):
             return listing
         driver = choose(self._policy.backend, listing)
+        if not listed(driver, listing):
+            return Unanswered(f"rules cannot be listed with {driver.backend} here")
         actual, leftover = driver.parse(listing, frame), other(driver).parse(listing, frame)
-        foreign = tuple(conflicts(listing, frame))
-        self._picture = Picture(frame, driver, actual, leftover, foreign, now)
+        if listing.nat is not None:
+            self._conflicts = tuple(conflicts(listing, frame))
+        self._picture = Picture(frame, driver, actual, leftover, self._conflicts, listing.blind, now)
         return self._picture
 
     async def _load(self, guard: Guard, work: Work, picture: Picture) -> SyncPass:
@@ -177,6 +189,7 @@ class GatewaySync:
             forwards=len(work.desired),
             drifted=self._loaded is not None and picture.differs_from(self._loaded),
             conflicts=picture.conflicts,
+            blind=picture.blind,
         )
         loads = picture.loads(work.desired, change, cuts=bool(work.closing))
         if not loads:
@@ -187,7 +200,8 @@ class GatewaySync:
         for backend, rules in loads:
             result = remote.read_load(await self._run(remote.load(guard, backend, rules, cuts)))
             if not isinstance(result, Loaded):
-                return replace(self._failed(result), backend=backend, conflicts=picture.conflicts)
+                failed = self._failed(result)
+                return replace(failed, backend=backend, conflicts=picture.conflicts, blind=picture.blind)
         self._loaded = work.desired
         if not change.whole and not picture.leftover.present:
             self._picture = replace(picture, actual=replace(picture.actual, forwards=work.desired))
@@ -214,6 +228,11 @@ class GatewaySync:
             quarantined=sum(each.quarantined for each in done),
             unwritten=len(confirmations) - len(done),
         )
+
+
+def _detail(report: SyncPass) -> str:
+    """What an administrator should know, beside foreign rules that were seen."""
+    return report.detail or (_BLIND if report.blind else "")
 
 
 def _told(report: SyncPass) -> dict[str, object]:

@@ -70,6 +70,14 @@ class SimulatedWorld:
         assert gateway in self.machines
         self.weather.always.add("gateway.conntrack-fails")
 
+    def break_tool(self, gateway: str, tool: str) -> None:
+        assert gateway in self.machines
+        self.weather.always.add(f"gateway.{tool}-fails")
+
+    def mend_tool(self, gateway: str, tool: str) -> None:
+        assert gateway in self.machines
+        self.weather.always.remove(f"gateway.{tool}-fails")
+
     def fence(self, gateway: str) -> str:
         return self.machines[gateway].fences.files[f"abc123.{gateway}"]
 

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from keyhole.gateway import Remote, load, probe, resolve
+from keyhole.gateway import Remote, load, look, probe, resolve
 from keyhole.interfaces import Answer
 from keyhole.nat.choice import DRIVERS
 from keyhole.nat.model import Backend, Frame, Table, Target
@@ -114,6 +115,30 @@ async def test_both_take_and_refuse_the_same_input(worlds: tuple[Either, Either]
         double, real = await pair.answers(load(pair.benches[0].guard, backend, text, []))
         assert double.split()[:2] == real.split()[:2], f"{text}\n{real}"
         await pair.compare()
+
+
+def _shape(answer: str) -> list[str]:
+    """Which sections there are, which of them failed, and how the answer ends."""
+    lines = [line.split() for line in answer.splitlines() if line.startswith(("== ", "END "))]
+    return [f"{name} {'0' if status == '0' else 'failed'}" for _, name, status, *_ in (*lines[:-1],)] + lines[-1][1:2]
+
+
+async def test_both_know_what_a_tool_that_fails_may_hold(worlds: tuple[Either, Either], backend: Backend) -> None:
+    pair = Pair(worlds, backend)
+    call = look(pair.benches[0].guard, pair.benches[0].frame.name)
+    for broken in ((), ("nft",), ("iptables-save",), ("nft", "iptables-save")):
+        for made in (False, True):
+            for bench in pair.benches:
+                await bench.make(WEB)
+                if not made:
+                    await bench.load(bench.driver.render_removal(bench.frame, await bench.actual()))
+                    await bench.listing()
+            for world, tool in product(worlds, broken):
+                world.break_tool("gw1", tool)
+            double, real = map(_shape, await pair.answers(call))
+            assert double == real, (broken, made)
+            for world, tool in product(worlds, broken):
+                world.mend_tool("gw1", tool)
 
 
 async def test_both_answer_questions_alike(worlds: tuple[Either, Either]) -> None:

@@ -200,6 +200,20 @@ class World:
         sudo.chmod(0o755)
         self.gateways[gateway] = replace(self.gateways[gateway], sudo=str(sudo))
 
+    def break_tool(self, gateway: str, tool: str) -> None:
+        """It cannot be run there any more, as while its package is upgraded; the kernel keeps what it holds."""
+        stub = self._stub(gateway, tool)
+        stub.parent.mkdir(parents=True, exist_ok=True)
+        stub.write_text("#!/bin/sh\necho error while loading shared libraries >&2\nexit 127\n")
+        stub.chmod(0o755)
+
+    def mend_tool(self, gateway: str, tool: str) -> None:
+        """It can be run again."""
+        self._stub(gateway, tool).unlink()
+
+    def _stub(self, gateway: str, tool: str) -> Path:
+        return self.home / gateway / "bin" / tool
+
     def fence(self, gateway: str) -> str:
         """The file of the fence."""
         return self._kept(gateway, "fence").read_text()
@@ -247,7 +261,7 @@ class LocalShell:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={"HOME": str(home), "PATH": os.environ["PATH"]},
+            env={"HOME": str(home), "PATH": f"{home}/bin:{os.environ['PATH']}"},
         )
         try:
             out, err = await asyncio.wait_for(process.communicate(stdin), seconds)

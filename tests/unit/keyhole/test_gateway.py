@@ -20,7 +20,8 @@ from keyhole.gateway import (
     resolve,
 )
 from keyhole.interfaces import Answer, NoAnswer
-from keyhole.nat.model import Listing, Target
+from keyhole.nat.choice import DRIVERS, listed
+from keyhole.nat.model import Backend, Listing, Target
 from tests.support.keyhole import GATEWAY
 
 
@@ -50,6 +51,27 @@ def test_a_listing_is_split_into_its_sections() -> None:
     assert isinstance(
         read_look(said("== works 1\n\n== nft 1\n\n== nat 127\n\n== filter 127\n\n\nEND ok\n")), Unanswered
     )
+
+
+def test_a_filter_that_may_hold_ours_and_cannot_be_listed_is_no_answer() -> None:
+    text = (
+        "== works 127\n\n== nft 127\n\n\nEND fault nftables may hold rules of ours and cannot be listed (x.nftables)\n"
+    )
+    assert read_look(said(text)) == Unanswered("nftables may hold rules of ours and cannot be listed (x.nftables)")
+
+
+def test_a_gateway_that_sees_no_foreign_rules_any_more_says_so() -> None:
+    text = "== works 0\n\n== nft 1\n\n== nat 1\n\n== filter 1\n\n== blind 0\n\n\nEND ok\n"
+    assert read_look(said(text)) == Listing(True, None, None, None, blind=True)
+
+
+@pytest.mark.parametrize("backend", list(DRIVERS))
+def test_a_driver_needs_all_its_listings(backend: Backend) -> None:
+    driver = DRIVERS[backend]
+    assert listed(driver, Listing(True, None, "", ""))
+    assert listed(driver, Listing(True, None, None, None)) == (backend == "nftables")
+    assert listed(driver, Listing(False, None, "", "")) == (backend == "iptables")
+    assert not listed(driver, Listing(False, None, "", None))
 
 
 def test_probes_read_three_ways() -> None:
