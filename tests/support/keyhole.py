@@ -1,7 +1,7 @@
 """The outermost wires of the leader's keyhole: a ledger in memory, a scheduler that says what it is told."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 
@@ -97,6 +97,11 @@ class MemoryTenants:
     def current(self) -> Mapping[str, Tenancy] | None:
         return self.jobs
 
+    def become(self, job_id: str, tenancy: Tenancy | None) -> None:
+        """A later look shows the job otherwise, or as forgotten."""
+        others = {each: known for each, known in (self.jobs or {}).items() if each != job_id}
+        self.jobs = others if tenancy is None else {**others, job_id: tenancy}
+
     async def look_again(self) -> bool:
         self.looks += 1
         await self.answers.wait()
@@ -124,6 +129,8 @@ class NamesAndPorts:
         self.unprobeable: set[str] = set()
         self.away: set[str] = set()
         self.calls: list[tuple[str, str]] = []
+        self.on_call: Callable[[str], None] = lambda _: None
+        """What happens while a question is on its way; told the script."""
 
     async def run(
         self, gateway: str, script: str, args: Sequence[str], stdin: bytes, seconds: float
@@ -131,6 +138,7 @@ class NamesAndPorts:
         del args, seconds
         await asyncio.sleep(0)
         self.calls.append((gateway, script))
+        self.on_call(script)
         if gateway in self.away:
             return NoAnswer("unreachable")
         lines = stdin.decode().split()
