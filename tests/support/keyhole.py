@@ -46,6 +46,7 @@ class MemoryBooks:
         self.revision = 0
         self.in_doubt: set[str] = set()
         """Jobs whose writes come to nothing, or look so."""
+        self.owned_unread: Sequence[Grant] | None = None
 
     def requests(self) -> Sequence[PortRequest]:
         return tuple(self.asked)
@@ -55,6 +56,9 @@ class MemoryBooks:
 
     def forwards(self) -> Mapping[str, Versioned]:
         return dict(self.records)
+
+    def unread(self) -> Sequence[Grant] | None:
+        return self.owned_unread
 
     async def write(self, record: JobForwards, revision: int | None) -> bool:
         await asyncio.sleep(0)

@@ -113,11 +113,13 @@ class Serving:
         return results | dict.fromkeys(left, busy)
 
     async def _round(self, cases: Sequence[Case]) -> dict[Case, Result]:
-        grants = (grant for each in self._books.forwards().values() for grant in each.record.grants)
+        known = (grant for each in self._books.forwards().values() for grant in each.record.grants)
+        grants = (*known, *(self._books.unread() or ()))
+        blocked = self._blocklist.current(self._board, {host for case in cases for host in case.hosts})
         reachable, drained = self._board.usable(), self._drained()
         takers = [name for name in reachable if name not in drained]
         pool = Pool(takers, self._policy.first_port, self._policy.last_port, self._cursors)
-        allocation = allocate((case.ask for case in cases), grants, self._blocklist.current(self._board), pool)
+        allocation = allocate((case.ask for case in cases), grants, blocked, pool)
         self._cursors = dict(allocation.cursors)
         results: dict[Case, Result] = {}
         chosen: dict[str, list[tuple[Case, Allotment]]] = {}

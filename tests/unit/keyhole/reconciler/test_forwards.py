@@ -7,6 +7,7 @@ import pytest
 
 from keyhole.domain import Gateway, GrantPhase, JobForwards, Run, Tenancy
 from keyhole.nat.conflicts import Conflict
+from keyhole.nat.model import Target
 from keyhole.reconciler import ForwardsPass, ForwardsReconciler, GatewayBoard
 from keyhole.reconciler.board import GatewayState
 from keyhole.scripts import PROBE, RESOLVE
@@ -211,6 +212,15 @@ async def test_ports_of_foreign_rules_are_avoided(house: House) -> None:
     house.job()
     await house.reconcile()
     assert house.books.grants("j1")[0].forwards[0].external_port == 60000
+
+
+async def test_ports_of_records_that_cannot_be_read_are_avoided(house: House) -> None:
+    house.books.owned_unread = [grant((50000,), GrantPhase.QUARANTINED)]
+    house.board.holds("gw1", {50001: Target("10.77.0.108", 50002)})
+    house.job()
+    await house.reconcile()
+    (forward,) = house.books.grants("j1")[0].forwards
+    assert not {forward.external_port, forward.internal_port} & {50000, 50001, 50002}
 
 
 async def test_a_full_pool_says_so_and_serves_as_soon_as_there_is_room(house: House) -> None:
