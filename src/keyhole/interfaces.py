@@ -57,6 +57,13 @@ class Books(Protocol):
         """Every job's record of this cluster, by job id."""
         ...
 
+    def unread(self) -> Sequence[Grant] | None:
+        """What else is owned on this cluster's gateways: by records that cannot be read, as far as they tell.
+
+        None: every record can be read, so that what no record names belongs to nobody.
+        """
+        ...
+
     async def write(self, record: JobForwards, revision: int | None) -> bool:
         """Compare-and-swap (None: create).  True: `forwards` already shows the record when this returns.
 

@@ -1,12 +1,17 @@
 """Faults around a job's ports: what ends late, starts again, never listens, or is asked for twice."""
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
 from bwvisu.domain.lifecycle import Outcome, Phase
 from keyhole.domain import LIVE, Forward, Grant, GrantPhase
+from keyhole.scripts import PROBE
 from tests.simulation.asgi import Reply
+from tests.simulation.gateway import SimGateway
+from tests.simulation.host import Streams
 from tests.simulation.people import Person
 from tests.simulation.scenario import Scene, simulated
 from tests.simulation.service import FIRST_PORT, LAST_PORT, QUARANTINE
@@ -224,3 +229,35 @@ def place_of(scene: Scene, person: Person) -> tuple[str, int] | None:
     """Where the forward of a job leads."""
     grants = live(scene, person)
     return (grants[0].forwards[0].internal_address, grants[0].forwards[0].internal_port) if grants else None
+
+
+def slow_to_probe(gateway: SimGateway, seconds: float) -> None:
+    """From now on the gateway takes so long to say who listens."""
+    probe = gateway._probe
+
+    async def slow(args: Sequence[str], streams: Streams, without: str) -> None:
+        await asyncio.sleep(seconds)
+        await probe(args, streams, without)
+
+    gateway.learn(PROBE, partial(gateway._run, slow))
+
+
+@pytest.mark.parametrize("what", ["ends", "is requeued"])
+@simulated
+async def test_a_job_that_changes_while_its_ports_are_probed_gets_no_rule(scene: Scene, what: str) -> None:
+    """Once its end, or another run of it, is recorded, nothing is loaded by what was judged before."""
+    for gateway in scene.gateways.values():
+        slow_to_probe(gateway, 12.0)
+    person = await scene.wanted()
+    await scene.until(lambda: scene.status(person).slurm and scene.phase(person) is Phase.RUNNING, "it runs")
+    await asyncio.sleep(3.0)
+    if what == "ends":
+        await person.delete()
+        await scene.reaches(person, Phase.FINISHED)
+    else:
+        assert scene.slurm.requeue(scene.slurm_job(person).job_id)
+        await scene.until(lambda: scene.phase(person) is not Phase.RUNNING, "its requeue is recorded")
+    assert not scene.grants(person), "the gateway has not answered yet"
+    loaded = scene.never(lambda: any(each.rules() for each in scene.gateways.values()), "a rule is loaded", 40.0)
+    given = scene.never(lambda: scene.grants(person), "it is given ports", 40.0)
+    await asyncio.gather(loaded, given)

@@ -1,7 +1,7 @@
 """The outermost wires of the leader's keyhole: a ledger in memory, a scheduler that says what it is told."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 
@@ -46,6 +46,7 @@ class MemoryBooks:
         self.revision = 0
         self.in_doubt: set[str] = set()
         """Jobs whose writes come to nothing, or look so."""
+        self.owned_unread: Sequence[Grant] | None = None
 
     def requests(self) -> Sequence[PortRequest]:
         return tuple(self.asked)
@@ -55,6 +56,9 @@ class MemoryBooks:
 
     def forwards(self) -> Mapping[str, Versioned]:
         return dict(self.records)
+
+    def unread(self) -> Sequence[Grant] | None:
+        return self.owned_unread
 
     async def write(self, record: JobForwards, revision: int | None) -> bool:
         await asyncio.sleep(0)
@@ -97,6 +101,11 @@ class MemoryTenants:
     def current(self) -> Mapping[str, Tenancy] | None:
         return self.jobs
 
+    def become(self, job_id: str, tenancy: Tenancy | None) -> None:
+        """A later look shows the job otherwise, or as forgotten."""
+        others = {each: known for each, known in (self.jobs or {}).items() if each != job_id}
+        self.jobs = others if tenancy is None else {**others, job_id: tenancy}
+
     async def look_again(self) -> bool:
         self.looks += 1
         await self.answers.wait()
@@ -124,6 +133,8 @@ class NamesAndPorts:
         self.unprobeable: set[str] = set()
         self.away: set[str] = set()
         self.calls: list[tuple[str, str]] = []
+        self.on_call: Callable[[str], None] = lambda _: None
+        """What happens while a question is on its way; told the script."""
 
     async def run(
         self, gateway: str, script: str, args: Sequence[str], stdin: bytes, seconds: float
@@ -131,6 +142,7 @@ class NamesAndPorts:
         del args, seconds
         await asyncio.sleep(0)
         self.calls.append((gateway, script))
+        self.on_call(script)
         if gateway in self.away:
             return NoAnswer("unreachable")
         lines = stdin.decode().split()

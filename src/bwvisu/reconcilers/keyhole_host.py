@@ -17,7 +17,7 @@ from bwvisu.reconcilers.views import Views, present_run
 from bwvisu.reconcilers.watcher import Watcher
 from bwvisu.reconcilers.writer import Writer
 from bwvisu.services.audit import audit
-from keyhole.domain import LIVE, Fence, Forward, GrantPhase, JobForwards, PortRequest, Report, Run, Tenancy
+from keyhole.domain import LIVE, Fence, Forward, Grant, GrantPhase, JobForwards, PortRequest, Report, Run, Tenancy
 from keyhole.interfaces import Versioned
 
 
@@ -37,8 +37,9 @@ class LeaderBooks:
         self._wall = wall
 
     def requests(self) -> Sequence[PortRequest]:
-        """All requests of this cluster's jobs."""
-        return [kept.record for kept in self._records.requests.kept.values() if self._ours(kept.record.job_id)]
+        """All requests of this cluster's jobs; those of jobs that are left alone wait."""
+        kept, left_alone = self._records.requests.kept.values(), self._records.unreadable
+        return [each.record for each in kept if each.record.job_id not in left_alone and self._ours(each.record.job_id)]
 
     def reports(self, job_id: JobId) -> Sequence[Report]:
         """All reports of one job, by run and number."""
@@ -51,6 +52,11 @@ class LeaderBooks:
             for job_id, kept in self._records.forwards.kept.items()
             if self._ours(job_id, kept.record.cluster)
         }
+
+    def unread(self) -> Sequence[Grant] | None:
+        """What records own of which no version could ever be read; whose they are by their jobs, or by themselves."""
+        records = [record for job_id, record in self._records.salvaged.items() if self._ours(job_id, record.cluster)]
+        return [grant for record in records for grant in record.grants] if records else None
 
     async def write(self, record: JobForwards, revision: int | None) -> bool:
         """Compare-and-swap under our epoch; what the job was answered by it goes into the audit trail."""

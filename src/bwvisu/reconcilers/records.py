@@ -16,6 +16,7 @@ from bwvisu.domain.cluster import ClusterUser, Drain, UserLookup
 from bwvisu.domain.job import JobSpec, JobStatus
 from bwvisu.domain.quota import Quota
 from keyhole.domain import JobForwards, PortRequest, Report
+from keyhole.salvage import salvage
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -103,6 +104,8 @@ class Records:
         self.gateways: Shelf[Drain] = Shelf()
         self.unreadable: set[str] = set()
         """Jobs of which some record cannot be read: they are left alone until a person has mended it."""
+        self.salvaged: dict[str, JobForwards] = {}
+        """What can be known of forwards of which this leader has never seen a readable version."""
 
     def listen(self, listener: Callable[[str, str], None]) -> None:
         """Call ``listener(kind, tail)`` after each change."""
@@ -121,7 +124,19 @@ class Records:
     def change(self, key: str, revision: int, record: BaseModel | None) -> None:
         """Take in what the mirror saw."""
         kind, tail = self.keys.kind_of(key), self.keys.tail(key)
+        if kind == "forwards":
+            self.salvaged.pop(tail, None)
         if kind in KINDS and self._shelf(kind).change(tail, revision, record):
+            self.tell(kind, tail)
+
+    def set_aside(self, key: str, value: bytes) -> None:
+        """Take in that an entry cannot be read any more: its last readable version counts, never its absence.
+
+        That version's revision is not the entry's, so that nothing we write by it replaces the entry.
+        """
+        kind, tail = self.keys.kind_of(key), self.keys.tail(key)
+        if kind == "forwards" and tail not in self.forwards.kept:
+            self.salvaged[tail] = salvage(tail, value)
             self.tell(kind, tail)
 
     def echo(self, key: str, revision: int, record: BaseModel | None) -> None:

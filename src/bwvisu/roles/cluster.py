@@ -6,7 +6,7 @@ loop                  does                                        nudged by
 ``look``              one ``squeue``                              a submission, a request for ports
 ``jobs``              plans, sets verbs going                     every change, every look
 ``accounts``          answers the API's questions about users     a new question
-``retire``            ends grants, frees their ports              stopped and ended jobs, every look
+``retire``            ends grants, frees their ports              stopped and ended jobs, grants, every look
 ``serve``             grants ports                                requests, reports, every look
 ``sync:<gateway>``    keeps a gateway's rules as wanted           a change of its grants
 ``probe:<gateway>``   asks whether services listen                -
@@ -165,6 +165,8 @@ class ClusterTerm:
             self._jobs.nudge()
         if kind in {"requests", "reports", "specs", "status"}:
             self._nudge_forwards()
+        if kind == "forwards":
+            self._retire.nudge()  # a grant may be news of a job that has ended while it was written
         if kind == "lookups":
             self._account_loop.nudge()
         if kind == "gateways":

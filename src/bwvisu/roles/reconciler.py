@@ -47,7 +47,11 @@ def feed(records: Records, mirror: Mirror[BaseModel | None], changes: Changes[Ba
     keys = records.keys
     records.unreadable = {keys.job_of(key) for key in mirror.unreadable if keys.kind_of(key) in JOB_KINDS}
     for change in changes.changes:
-        revision = change.entry.mod_revision if change.entry is not None else changes.revision
-        records.change(change.key, revision, change.value)
+        if change.entry is None:
+            records.change(change.key, changes.revision, None)
+        elif change.value is not None:
+            records.change(change.key, change.entry.mod_revision, change.value)
+        else:  # unreadable, or of a kind that is none of ours
+            records.set_aside(change.key, change.entry.value)
     for job_id in before ^ records.unreadable:
         records.tell("specs", job_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from keyhole.allocation import Blocked
 from keyhole.nat.conflicts import Conflict
+from keyhole.nat.model import Table
 from keyhole.readiness import Health, Service
 
 
@@ -29,6 +30,7 @@ class GatewayBoard:
 
     def __init__(self) -> None:
         self._states: dict[str, GatewayState] = {}
+        self._held: dict[str, Table] = {}
 
     def saw(self, gateway: str, state: GatewayState) -> None:
         """Enter the last look."""
@@ -37,6 +39,14 @@ class GatewayBoard:
     def silent(self, gateway: str, reason: str) -> None:
         """Somebody could not reach the gateway: no new forwards there until its next sync."""
         self._states[gateway] = GatewayState(usable=False, detail=reason)
+
+    def holds(self, gateway: str, table: Table) -> None:
+        """Enter what the gateway carries for records that cannot be read; it stays until the next look."""
+        self._held[gateway] = table
+
+    def held(self) -> Mapping[str, Table]:
+        """By gateway: forwards that are nobody's to remove, and whose ports are nobody's to give."""
+        return dict(self._held)
 
     def states(self) -> Mapping[str, GatewayState]:
         """By gateway; one that is not listed was never reached by this leader."""
@@ -62,8 +72,11 @@ class Blocklist:
         self._internal |= dict.fromkeys(internal, until)
         self._external |= dict.fromkeys(external, until)
 
-    def current(self, board: GatewayBoard) -> Blocked:
-        """All that are blocked now, those of foreign rules included."""
+    def current(self, board: GatewayBoard, hosts: Iterable[str]) -> Blocked:
+        """All that are blocked now: also those of foreign rules, and of forwards whose records cannot be read.
+
+        To which of the ``hosts`` the latter lead is not known: their inner ports are blocked on all.
+        """
         now = self._clock()
         self._external = {key: until for key, until in self._external.items() if until > now}
         self._internal = {key: until for key, until in self._internal.items() if until > now}
@@ -71,7 +84,13 @@ class Blocklist:
         for gateway, state in board.states().items():
             for conflict in state.conflicts:
                 external.setdefault(gateway, set()).update(range(conflict.first_port, conflict.last_port + 1))
-        return Blocked(external, _grouped(self._internal))
+        internal = _grouped(self._internal)
+        for gateway, table in board.held().items():
+            external.setdefault(gateway, set()).update(table)
+        if inside := {target.port for table in board.held().values() for target in table.values()}:
+            for host in hosts:
+                internal.setdefault(host, set()).update(inside)
+        return Blocked(external, internal)
 
 
 def _grouped(keys: Iterable[tuple[str, int]]) -> dict[str, set[int]]:

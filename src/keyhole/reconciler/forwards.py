@@ -75,6 +75,7 @@ class ForwardsReconciler:
             policy=policy,
             gateways=gateways,
             books=books,
+            tenants=tenants,
             shell=shell,
             board=board,
             drained=drained,

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from keyhole import gateway as remote
 from keyhole.allocation import Allotment, Ask, Pool, Unserved, allocate
-from keyhole.domain import Forward, ForwardPolicy, Gateway, Grant, GrantPhase, JobForwards, Refusal, Run
+from keyhole.domain import Forward, ForwardPolicy, Gateway, Grant, GrantPhase, JobForwards, Refusal, Run, Tenancy
 from keyhole.gateway import Unanswered
-from keyhole.interfaces import Books, GatewayShell
+from keyhole.interfaces import Books, GatewayShell, Tenants
 from keyhole.nat.model import Target
 from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import Blocklist, GatewayBoard
@@ -47,6 +47,15 @@ class Case:
         """What the allocation is asked for."""
         return Ask(self.job_id, self.run, self.hosts, self.ports, self.grant.gateway if self.grant else None)
 
+    def holds(self, tenancy: Tenancy | None) -> bool:
+        """Whether the scheduler still shows what the case was judged by: a wanted run, on its hosts.
+
+        Of a grant that exists only the host counts where its forwards lead: Slurm may have taken others from the job.
+        """
+        if tenancy is None or not tenancy.wanted or tenancy.run != self.run:
+            return False
+        return self.hosts == tenancy.hosts if self.grant is None else self.hosts[0] in tenancy.hosts
+
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
@@ -74,6 +83,7 @@ class Serving:
         policy: ForwardPolicy,
         gateways: Mapping[str, Gateway],
         books: Books,
+        tenants: Tenants,
         shell: GatewayShell,
         board: GatewayBoard,
         drained: Callable[[], Collection[str]],
@@ -82,6 +92,7 @@ class Serving:
         self._policy = policy
         self._gateways = gateways
         self._books = books
+        self._tenants = tenants
         self._shell = shell
         self._board = board
         self._drained = drained
@@ -102,11 +113,13 @@ class Serving:
         return results | dict.fromkeys(left, busy)
 
     async def _round(self, cases: Sequence[Case]) -> dict[Case, Result]:
-        grants = (grant for each in self._books.forwards().values() for grant in each.record.grants)
+        known = (grant for each in self._books.forwards().values() for grant in each.record.grants)
+        grants = (*known, *(self._books.unread() or ()))
+        blocked = self._blocklist.current(self._board, {host for case in cases for host in case.hosts})
         reachable, drained = self._board.usable(), self._drained()
         takers = [name for name in reachable if name not in drained]
         pool = Pool(takers, self._policy.first_port, self._policy.last_port, self._cursors)
-        allocation = allocate((case.ask for case in cases), grants, self._blocklist.current(self._board), pool)
+        allocation = allocate((case.ask for case in cases), grants, blocked, pool)
         self._cursors = dict(allocation.cursors)
         results: dict[Case, Result] = {}
         chosen: dict[str, list[tuple[Case, Allotment]]] = {}
@@ -179,7 +192,12 @@ class Serving:
         return Waiting("gateway-silent", f"{gateway.name} does not answer.")
 
     async def _reserve(self, case: Case, allotment: Allotment, found: Mapping[str, str]) -> Result:
-        """Enter the ports in the ledger; where that is in doubt, nobody gets them for a while."""
+        """Enter the ports in the ledger; where that is in doubt, nobody gets them for a while.
+
+        The gateway may have taken most of a minute to answer: the job is judged again, and nothing comes in between.
+        """
+        if not case.holds((self._tenants.current() or {}).get(case.job_id)):
+            return Waiting("changed", "The job has changed meanwhile.")
         host = case.hosts[0]
         forwards = tuple(
             Forward(external_port=out, internal_host=host, internal_address=found[host], internal_port=inner)

@@ -13,7 +13,7 @@ from keyhole.gateway import Fenced, Guard, Loaded, Refused, Remote, Unanswered, 
 from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer, Office
 from keyhole.nat.choice import choose, listed, other
 from keyhole.nat.conflicts import Conflict, conflicts
-from keyhole.nat.model import Actual, Backend, Change, Driver, Frame, Table, difference
+from keyhole.nat.model import Actual, Backend, Change, Driver, Frame, Listing, Table, difference
 from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import GatewayBoard, GatewayState
 from keyhole.reconciler.work import Work
@@ -53,6 +53,8 @@ class SyncPass:
     """The gateway held something else than this leader had put there."""
     opened: int = 0
     quarantined: int = 0
+    held: int = 0
+    """Forwards that no record names and that stay, since there are records that cannot be read."""
     unwritten: int = 0
     """Records that somebody else changed meanwhile: the next pass looks again."""
     conflicts: tuple[Conflict, ...] = ()
@@ -73,6 +75,17 @@ class Picture:
     blind: bool
     """Foreign rules could not be looked for; ``conflicts`` are those that were known."""
     seen_at: float
+
+    @classmethod
+    def of(cls, listing: Listing, frame: Frame, driver: Driver, foreign: tuple[Conflict, ...], now: float) -> "Picture":
+        """Read a listing."""
+        actual, leftover = driver.parse(listing, frame), other(driver).parse(listing, frame)
+        return cls(frame, driver, actual, leftover, foreign, listing.blind, now)
+
+    @property
+    def carried(self) -> Table:
+        """All that leads somewhere, by either driver."""
+        return {**self.leftover.forwards, **self.actual.forwards}
 
     def differs_from(self, table: Table) -> bool:
         """Whether somebody changed what was loaded as ``table``."""
@@ -124,10 +137,12 @@ class GatewaySync:
         self._loaded: Table | None = None
         self._conflicts: tuple[Conflict, ...] = ()
         """Foreign rules when they could last be looked for."""
+        self._held: Table = {}
 
     async def reconcile(self) -> SyncPass:
         """Look where it is due, load what differs, write what the gateway has confirmed."""
-        work = Work.of(self._books.forwards(), self._gateway.name)
+        unread = self._books.unread() is not None
+        work = Work.of(self._books.forwards(), self._gateway.name, unread=unread)
         guard = self._guard()
         if guard is None:
             return SyncPass(self._gateway.name, "not-leading")
@@ -153,17 +168,25 @@ class GatewaySync:
     async def _in_step(self, guard: Guard, work: Work) -> SyncPass:
         """Load against the remembered picture; where the gateway refuses that, once more against a fresh one."""
         remembered = self._picture
-        picture = await self._look(guard, work.desired)
+        picture = await self._look(guard, work)
         if not isinstance(picture, Picture):
             return self._failed(picture)
-        report = await self._load(guard, work, picture)
+        report = await self._load(guard, self._holding(work, picture), picture)
         if report.outcome == "refused" and picture is remembered:
-            picture = await self._look(guard, work.desired)
-            return await self._load(guard, work, picture) if isinstance(picture, Picture) else self._failed(picture)
+            picture = await self._look(guard, work)
+            if not isinstance(picture, Picture):
+                return self._failed(picture)
+            return await self._load(guard, self._holding(work, picture), picture)
         return report
 
-    async def _look(self, guard: Guard, desired: Table) -> Picture | Failure:
-        frame, now = self._frame.around(desired), self._clock()
+    def _holding(self, work: Work, picture: Picture) -> Work:
+        """Keep what may belong to a record that cannot be read, and tell whoever gives ports away."""
+        self._held = work.held(picture.carried)
+        self._board.holds(self._gateway.name, self._held)
+        return work.holding(self._held)
+
+    async def _look(self, guard: Guard, work: Work) -> Picture | Failure:
+        frame, now = self._frame.around({**work.desired, **self._held}), self._clock()
         known = self._picture
         if known and known.frame == frame and now - known.seen_at < self._look_every:
             return known
@@ -173,10 +196,11 @@ class GatewaySync:
         driver = choose(self._policy.backend, listing)
         if not listed(driver, listing):
             return Unanswered(f"rules cannot be listed with {driver.backend} here")
-        actual, leftover = driver.parse(listing, frame), other(driver).parse(listing, frame)
         if listing.nat is not None:
             self._conflicts = tuple(conflicts(listing, frame))
-        self._picture = Picture(frame, driver, actual, leftover, self._conflicts, listing.blind, now)
+        picture = Picture.of(listing, frame, driver, self._conflicts, now)
+        around = frame.around(work.held(picture.carried))
+        self._picture = picture if around == frame else Picture.of(listing, around, driver, self._conflicts, now)
         return self._picture
 
     async def _load(self, guard: Guard, work: Work, picture: Picture) -> SyncPass:
@@ -187,6 +211,7 @@ class GatewaySync:
             "in-step",
             backend=picture.driver.backend,
             forwards=len(work.desired),
+            held=len(self._held),
             drifted=self._loaded is not None and picture.differs_from(self._loaded),
             conflicts=picture.conflicts,
             blind=picture.blind,

@@ -1,11 +1,11 @@
 """What the ledger asks of one gateway, and what may be written once the gateway has confirmed it.  Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyhole.domain import LIVE, Grant, GrantPhase, JobForwards
 from keyhole.interfaces import Versioned
-from keyhole.nat.model import Target
+from keyhole.nat.model import Table, Target
 from keyhole.retirement import in_phase
 
 
@@ -28,11 +28,15 @@ class Work:
     closing: dict[int, Target] = field(default_factory=dict)
     moving: list[Versioned] = field(default_factory=list)
     """Records with a grant that waits for the gateway's confirmation."""
+    named: set[int] = field(default_factory=set)
+    """Ports that records name, in whatever phase."""
+    unread: bool = False
+    """There are records that cannot be read: what nobody names may be theirs."""
 
     @classmethod
-    def of(cls, forwards: Mapping[str, Versioned], gateway: str) -> "Work":
+    def of(cls, forwards: Mapping[str, Versioned], gateway: str, *, unread: bool = False) -> "Work":
         """Pick the share of ``gateway``."""
-        work = cls(gateway)
+        work = cls(gateway, unread=unread)
         for versioned in forwards.values():
             own = [grant for grant in versioned.record.grants if grant.gateway == gateway]
             for grant in own:
@@ -43,10 +47,19 @@ class Work:
 
     def _add(self, grant: Grant) -> None:
         table = {each.external_port: Target(each.internal_address, each.internal_port) for each in grant.forwards}
+        self.named.update(table)
         if grant.phase in LIVE:
             self.desired.update(table)
         elif grant.phase is GrantPhase.CLOSING:
             self.closing.update(table)
+
+    def held(self, carried: Table) -> Table:
+        """What the gateway carries and must go on carrying, since it may belong to a record that cannot be read."""
+        return {port: target for port, target in carried.items() if self.unread and port not in self.named}
+
+    def holding(self, held: Table) -> "Work":
+        """The same with these left as they are."""
+        return replace(self, desired={**self.desired, **held}) if held else self
 
     def confirmations(self, *, cut: bool) -> list[Confirmation]:
         """What may be written now that ``desired`` is loaded; ``cut``: and the connections of ``closing`` are cut."""

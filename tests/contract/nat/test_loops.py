@@ -355,3 +355,32 @@ async def test_hundreds_of_services_are_probed_in_one_session(world: Either, boo
     assert (told.good, told.bad, told.unmade, leader.scripts()) == (1, 299, 0, ["probe"])
     assert leader.probes.of("gw1")
     assert books.record("j7").grant_for(FIRST) is not None
+
+
+async def test_what_may_belong_to_a_record_that_cannot_be_read_stays_until_it_can(
+    world: Either, books: MemoryBooks, policy: ForwardPolicy
+) -> None:
+    """Also from before the port range was changed, and by a leader that has never read the record."""
+    old = Leader(world, books, Fence(1, 1), policy)
+    world.hosts["node1"].serve(50001)
+    books.put(held("j1", [50001]))
+    books.put(held("j2", [50002]))
+    await old.sync.reconcile()
+    client = world.hosts["outside"].connect(OUTER, 50001)
+    assert client.recv(9) == b"hello\n"
+    del books.records["j1"]
+    books.owned_unread = []
+    books.put(held("j2", [50002], GrantPhase.CLOSING))
+    new = Leader(world, books, Fence(1, 2), replace(policy, first_port=55000))
+    for _ in range(2):
+        told = await new.sync.reconcile()
+        assert (told.forwards, told.held, set(new.board.held()["gw1"])) == (1, 1, {50001})
+        assert phases(books, "j2") == [GrantPhase.QUARANTINED]
+        assert not is_cut(client)
+        assert world.hosts["outside"].hear(OUTER, 50001) == b"hello\n"
+    assert new.scripts().count("load") == 1
+    books.owned_unread = None
+    new.clock.now += 5
+    told = await new.sync.reconcile()
+    assert (told.forwards, told.held, new.board.held()) == (0, 0, {"gw1": {}})
+    assert is_cut(client)

@@ -36,3 +36,14 @@ async def test_what_an_older_version_left_of_a_forgotten_job_goes_too(store: Sto
     records, main, _ = await both(store, keys)
     records.change(keys.forwards(OTHER_ID), 1, JobForwards(job_id=OTHER_ID))
     assert set(main.forwards()) == {OTHER_ID}
+
+
+async def test_what_a_record_that_could_never_be_read_owns_is_its_own_cluster_s(store: Store, keys: Keys) -> None:
+    records, main, north = await both(store, keys)
+    records.change(keys.spec(ID), 1, spec(job_id=ID))
+    assert main.unread() is None
+    records.set_aside(keys.forwards(ID), b"{")
+    assert (main.unread(), north.unread()) == ([], None)
+    records.change(keys.forwards(ID), 3, JobForwards(job_id=ID))
+    assert main.unread() is None
+    assert set(main.forwards()) == {ID}

@@ -1,15 +1,18 @@
 """The leader's shelves: what was written last counts, whoever tells of it first."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from bwvisu.adapters.etcd import Entry
+from bwvisu.adapters.etcd import Batch, Entry, Event
+from bwvisu.adapters.etcd.replica import Replica
 from bwvisu.adapters.records import Keys, encode
 from bwvisu.domain.job import JobStatus
 from bwvisu.domain.lifecycle import Phase
 from bwvisu.reconcilers.records import Records
-from keyhole.domain import Run
+from bwvisu.roles.reconciler import feed
+from keyhole.domain import JobForwards, Run
 from tests.unit.planning.build import ID, OTHER_ID
 from tests.unit.reconcilers.spoken import report
 
@@ -84,3 +87,27 @@ def test_a_damaged_record_raises_and_a_newer_ones_fields_survive(told: Told) -> 
     newer = told.records.decode(Entry(STATUS, b'{"phase": "queued", "colour": "blue"}', 1, 1))
     assert newer is not None
     assert b'"colour":"blue"' in encode(newer)
+
+
+def test_the_last_readable_version_counts_while_a_record_cannot_be_read(told: Told) -> None:
+    """And by its revision nothing that we write can replace what is there now."""
+    records = told.records
+    mirror: Any = Replica(records.decode)  # all that `feed` asks of a mirror
+    forwards, later = KEYS.forwards(ID), KEYS.forwards(OTHER_ID)
+
+    def stored(key: str, revision: int, value: bytes | None) -> None:
+        entry = Entry(key, value, 1, revision) if value is not None else None
+        feed(records, mirror, mirror.apply(Batch(revision, (Event(key, revision, entry),))))
+
+    for key, record in ((STATUS, OLD), (forwards, JobForwards(job_id=ID))):
+        stored(key, 5 if key == STATUS else 6, encode(record))
+    for revision, key in enumerate((STATUS, forwards, later), 7):
+        stored(key, revision, b"damage")
+    assert (records.status.get(ID), records.status.revision(ID)) == (OLD, 5)
+    assert records.forwards.revision(ID) == 6
+    assert (records.unreadable, set(records.salvaged)) == ({ID, OTHER_ID}, {OTHER_ID})
+    stored(STATUS, 10, encode(NEW))
+    for revision, key in enumerate((forwards, later), 11):
+        stored(key, revision, None)
+    assert records.status.get(ID) == NEW
+    assert (records.forwards.get(ID), records.unreadable, records.salvaged) == (None, set(), {})

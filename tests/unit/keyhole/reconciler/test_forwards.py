@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from keyhole.domain import Gateway, GrantPhase, JobForwards, Run
+from keyhole.domain import Gateway, GrantPhase, JobForwards, Run, Tenancy
 from keyhole.nat.conflicts import Conflict
+from keyhole.nat.model import Target
 from keyhole.reconciler import ForwardsPass, ForwardsReconciler, GatewayBoard
 from keyhole.reconciler.board import GatewayState
 from keyhole.scripts import PROBE, RESOLVE
@@ -225,6 +226,15 @@ async def test_ports_of_foreign_rules_are_avoided(house: House) -> None:
     assert house.books.grants("j1")[0].forwards[0].external_port == 60000
 
 
+async def test_ports_of_records_that_cannot_be_read_are_avoided(house: House) -> None:
+    house.books.owned_unread = [grant((50000,), GrantPhase.QUARANTINED)]
+    house.board.holds("gw1", {50001: Target("10.77.0.108", 50002)})
+    house.job()
+    await house.reconcile()
+    (forward,) = house.books.grants("j1")[0].forwards
+    assert not {forward.external_port, forward.internal_port} & {50000, 50001, 50002}
+
+
 async def test_a_full_pool_says_so_and_serves_as_soon_as_there_is_room(house: House) -> None:
     house.policy = replace(POLICY, first_port=50000, last_port=50000)
     house.new_leader()
@@ -325,3 +335,24 @@ async def test_a_record_changed_meanwhile_is_left_to_the_next_pass(house: House)
     assert (await house.reconcile()).unwritten == 1
     house.books.in_doubt = set()
     assert (await house.reconcile()).closed == 1
+
+
+@pytest.mark.parametrize("script", [RESOLVE, PROBE])
+@pytest.mark.parametrize("now", [None, tenancy(wanted=False), tenancy(LATER), tenancy(hosts=("node2",))])
+async def test_a_job_is_judged_again_when_the_gateway_has_answered(
+    house: House, script: str, now: Tenancy | None
+) -> None:
+    house.job()
+    house.shell.on_call = lambda asked: house.tenants.become("j1", now) if asked == script else None
+    assert (await house.reconciler.serve()).waiting["j1"].code == "changed"
+    assert house.books.records == {}
+
+
+async def test_a_taken_port_of_a_job_that_has_ended_meanwhile_is_not_replaced(house: House) -> None:
+    house.job()
+    await house.reconcile()
+    house.confirm()
+    house.books.said = [report("port-taken", house.books.grants("j1")[0].forwards[0].internal_port)]
+    house.shell.on_call = lambda _: house.tenants.become("j1", tenancy(wanted=False))
+    assert (await house.reconciler.serve()).replaced == 0
+    assert house.phases() == [GrantPhase.OPEN]
