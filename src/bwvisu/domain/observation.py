@@ -9,7 +9,7 @@ monotonic clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Self
 
@@ -253,9 +253,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class NoSuchUser:
-    """The name service answered that there is no such account."""
+    """A command node's name service has no such account.
+
+    That is no proof: getent(1) ends so, too, where a directory behind it cannot be asked (measured with sssd down).
+    """
 
     name: str
+    node: str = field(default="", compare=False)
+    """Who said so."""
 
 
 UserResult = Account | NoSuchUser | CouldNotLook

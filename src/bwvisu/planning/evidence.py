@@ -2,7 +2,7 @@
 
 One look that does not show a job proves little: the job may not have appeared yet, or slurmctld may just have
 started.  So an `Absence` counts only complete looks that *began after* the job could have been seen, and several of
-them must agree, some time apart.
+them must agree, some time apart.  An account that was not found is judged in the same way.
 """
 
 from collections.abc import Iterable, Mapping
@@ -61,3 +61,28 @@ def weigh(absences: Mapping[JobId, Absence], look: Look, missing: Iterable[Missi
         else:
             weighed[job.job_id] = before
     return weighed
+
+
+@dataclass(frozen=True, slots=True)
+class Unfound:
+    """Answers in a row that a user has no account.  Monotonic seconds, of when the questions were put."""
+
+    answers: int
+    first: float
+    last: float
+    node: str = ""
+    """The command node that gave the last one; the next is better asked of another."""
+
+    def agreed(self, apart: float) -> bool:
+        """Several answers agree, the first and the last at least ``apart`` seconds from each other."""
+        return self.answers > 1 and self.last - self.first >= apart
+
+
+def not_found(before: Unfound | None, at: float, node: str, *, within: float) -> Unfound:
+    """Fold one more answer in; it stands alone where the last one is more than ``within`` seconds older.
+
+    Two short outages of a directory, an hour apart, do not agree on anything.
+    """
+    if before is None or at - before.last > within:
+        return Unfound(1, at, at, node)
+    return Unfound(before.answers + 1, before.first, max(at, before.last), node)

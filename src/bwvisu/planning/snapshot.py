@@ -8,7 +8,7 @@ from bwvisu.domain.cluster import ClusterUser
 from bwvisu.domain.job import JobId, JobSpec, JobStatus, Reason, Service
 from bwvisu.domain.naming import SlurmJobName
 from bwvisu.domain.observation import Details, ExtendResult, Look
-from bwvisu.planning.evidence import Absence
+from bwvisu.planning.evidence import Absence, Unfound
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,8 @@ class Snapshot:
     """Whether the cluster lets itself be looked at these days."""
     set_aside: frozenset[JobId] = frozenset()
     """Jobs that are not in ``jobs`` because a record of theirs cannot be read: nothing of theirs is touched."""
+    unfound: Mapping[str, Unfound] = field(default_factory=dict)
+    """Of accounts that were not found: how surely."""
 
     def absence_of(self, view: JobView) -> Absence | None:
         """What is known of the absence of the job's *present* submission; that of an earlier one proves nothing."""
@@ -133,6 +135,11 @@ class Snapshot:
         if absence is None or absence.job.attempt != view.status.attempt:
             return None
         return absence if absence.job.slurm_job_id == (slurm.job_id if slurm is not None else None) else None
+
+    def surely_unknown(self, user: str) -> bool:
+        """Whether answers agree that there is no such account; one alone may come from a directory that is away."""
+        unfound = self.unfound.get(user)
+        return unfound is not None and unfound.agreed(self.policy.agree_after)
 
     def due(self, last: float | None) -> bool:
         """Whether what was last done then may be repeated."""

@@ -104,6 +104,8 @@ def _submit(view: JobView, snapshot: Snapshot, *, room: bool) -> Verb | None:
         return _tell(view, words.UNREACHABLE)
     if user is None:
         return LookUpUser(name)
+    if not user.exists and not snapshot.surely_unknown(name):
+        return _tell(view, words.USER_NOT_FOUND)
     if not user.exists or user.refused:
         return _end(view, snapshot, Outcome.REJECTED, words.not_allowed(user))
     return Submit(view.spec.id, _intent(view.status, snapshot), user.home) if room else None

@@ -71,6 +71,10 @@ NEVER_TAKEN = "Several submissions ended without a clear answer, and Slurm has n
 UNREACHABLE = Reason(
     code="cluster-unreachable", message="The cluster does not answer; the job is submitted as soon as it does."
 )
+USER_NOT_FOUND = Reason(
+    code="user-not-found",
+    message="The cluster does not find its owner's account; it is asked again before the job is given up.",
+)
 OWN_LIMIT = Reason(
     code="user-limit",
     message="Its owner has as many jobs there as are allowed at once; it is submitted when one of them ends.",

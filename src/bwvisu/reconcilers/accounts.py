@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bwvisu.domain import observation
 from bwvisu.domain.cluster import ClusterUser
+from bwvisu.planning.evidence import Unfound, not_found
 from bwvisu.reconcilers.records import Records
 from bwvisu.reconcilers.writer import Writer
 from keyhole.parallel import in_parallel
@@ -14,6 +15,8 @@ from keyhole.parallel import in_parallel
 FRESH_KNOWN = 600.0
 FRESH_ABSENT = 20.0
 """Seconds for which an answer is used; a new account should not have to wait."""
+IN_A_ROW = 120.0
+"""Answers further apart than these seconds have nothing to do with each other."""
 KEPT = timedelta(days=1)
 """For so long an answer is stored; a job that needs a newer one asks again."""
 NOBODY = 65534
@@ -25,8 +28,8 @@ PATIENCE_UNKNOWN = 5.0
 class Directory(Protocol):
     """Answers about accounts: the cluster."""
 
-    async def user(self, name: str) -> observation.UserResult:
-        """The account on the command nodes."""
+    async def user(self, name: str, but: str = "") -> observation.UserResult:
+        """The account on the command nodes; asked of another one than ``but`` where that is possible."""
         ...
 
 
@@ -57,6 +60,12 @@ class Accounts:
         self._clock = clock
         self._fresh_until: dict[str, float] = {}
         self._answers: dict[str, ClusterUser] = {}
+        self._unfound: dict[str, Unfound] = {}
+
+    @property
+    def unfound(self) -> Mapping[str, Unfound]:
+        """How often in a row each account was not found, by this leader: a view, not to be kept beyond a pass."""
+        return self._unfound
 
     def fresh(self) -> Mapping[str, ClusterUser | None]:
         """Answers that may still be used; None: asked in vain a moment ago."""
@@ -72,17 +81,24 @@ class Accounts:
         await self._forget_old()
         return len(waiting)
 
+    def doubt(self, name: str) -> None:
+        """Somebody else did not find the account: it is asked for again before it is used."""
+        self._fresh_until.pop(name, None)
+
     async def look_up(self, name: str) -> None:
         """Ask the cluster about one account; without an answer nothing changes."""
         if not self._pattern.fullmatch(name):
             self._keep(self._refused(name, "Its name is not one that this service accepts."), FRESH_ABSENT)
             return
-        match await self._directory.user(name):
+        before, at = self._unfound.get(name), self._clock()
+        match await self._directory.user(name, before.node if before is not None else ""):
             case observation.Account() as account:
+                self._unfound.pop(name, None)
                 user = self._known(account)
                 self._keep(user, FRESH_KNOWN)
                 await self._tell(user)
-            case observation.NoSuchUser():
+            case observation.NoSuchUser() as answer:
+                self._unfound[name] = not_found(self._unfound.get(name), at, answer.node, within=IN_A_ROW)
                 user = ClusterUser(name=name, exists=False, checked_at=self._wall())
                 self._keep(user, FRESH_ABSENT)
                 await self._tell(user)
@@ -141,6 +157,7 @@ class Accounts:
             await self._writer.delete(self._records.keys.user(self._cluster, name), revision)
             self._answers.pop(name, None)
             self._fresh_until.pop(name, None)
+            self._unfound.pop(name, None)
 
 
 _AT_ONCE = 6

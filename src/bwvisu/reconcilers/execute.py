@@ -43,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 HOLD_BACK = 3.0
 """Seconds after which a submission that reached no command node is tried again."""
+HOLD_BACK_UNKNOWN = 10.0
+"""... where sudo did not find its owner's account."""
 HOLD_BACK_HOPELESS = 60.0
 """... and where only a person can mend what kept it from one."""
 START_MARGIN = 2.0
@@ -172,6 +174,10 @@ class Executor:
                 slurm = SlurmView(job_id=result.slurm_job_id, state="PENDING")
                 submitted = advance(status, Event.SUBMITTED, at=now).model_copy(update={"slurm": slurm})
                 await self._record(spec.id, submitted)
+            case Refused(code="unknown-user"):  # sudo's directory may be away: accounts are judged by asking for them
+                self._accounts.doubt(spec.user)
+                self._memory.held_back[spec.id] = self._clock() + HOLD_BACK_UNKNOWN
+                await self._record(spec.id, advance(status, Event.UNSENT, at=now, reason=words.USER_NOT_FOUND))
             case Refused():
                 await self._reject(spec, status, result.code, result.message)
             case NotStarted():

@@ -79,6 +79,7 @@ class JobsReconciler:
             monotonic=self._clock(),
             reachable=self._watcher.reachable,
             set_aside=self._views.set_aside,
+            unfound=self._accounts.unfound,
         )
 
     def _learn(self, snapshot: Snapshot) -> Snapshot:

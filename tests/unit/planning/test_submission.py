@@ -8,6 +8,7 @@ from bwvisu.domain.job import JobStatus
 from bwvisu.domain.lifecycle import Outcome, Phase
 from bwvisu.domain.observation import ExitStatus, Look, SlurmState
 from bwvisu.planning import words
+from bwvisu.planning.evidence import Unfound, not_found
 from bwvisu.planning.plan import plan, remember
 from bwvisu.planning.snapshot import JobView, Memory, Met, Snapshot
 from bwvisu.planning.submission import recognise, unsent
@@ -73,10 +74,46 @@ def test_an_owner_asked_in_vain_is_waited_for() -> None:
 )
 @pytest.mark.parametrize("status", [JobStatus(), submitting()])
 def test_an_account_that_may_not_be_used_is_rejected(status: JobStatus, user: object, code: str) -> None:
-    now = after_looks(JobView(spec(), status), PROOF, met_at=MONOTONIC, users={"alice": user})
+    unfound = {"alice": Unfound(2, MONOTONIC, MONOTONIC + POLICY.agree_after)}
+    now = after_looks(JobView(spec(), status), PROOF, met_at=MONOTONIC, users={"alice": user}, unfound=unfound)
     over = recorded(plan(now).verbs[0])
     assert over.reason is not None
     assert (over.outcome, over.reason.code) == (Outcome.REJECTED, code)
+
+
+@pytest.mark.parametrize(
+    "unfound",
+    [
+        {},
+        {"bob": Unfound(2, MONOTONIC, MONOTONIC + POLICY.agree_after)},
+        {"alice": Unfound(1, MONOTONIC, MONOTONIC)},
+        {"alice": Unfound(9, MONOTONIC, MONOTONIC + POLICY.agree_after - 0.1)},
+    ],
+)
+@pytest.mark.parametrize("status", [JobStatus(), submitting()])
+def test_an_account_that_was_not_found_is_waited_for_until_answers_agree(
+    status: JobStatus, unfound: dict[str, Unfound]
+) -> None:
+    user = ALICE.model_copy(update={"exists": False})
+    now = after_looks(JobView(spec(), status), PROOF, met_at=MONOTONIC, users={"alice": user}, unfound=unfound)
+    told = recorded(plan(now).verbs[0])
+    assert told.reason is not None
+    assert (told.phase, told.reason.code) == (status.phase, "user-not-found")
+    waiting = replace(now, jobs={ID: JobView(spec(), told)})
+    assert plan(waiting).verbs == ()
+    assert plan(replace(waiting, users={})).verbs == (LookUpUser("alice"),)
+
+
+@pytest.mark.parametrize(
+    ("asked", "agreed"),
+    [((0.0,), False), ((0.0, 14.9), False), ((0.0, 15.0), True), ((0.0, 120.1), False), ((0.0, 100.0, 200.0), True)],
+)
+def test_answers_agree_in_a_row_and_some_time_apart(asked: tuple[float, ...], agreed: bool) -> None:
+    unfound = None
+    for at in asked:
+        unfound = not_found(unfound, at, "login1", within=120.0)
+    assert unfound is not None
+    assert unfound.agreed(15.0) is agreed
 
 
 def test_a_job_stopped_before_it_was_submitted_is_cancelled_without_a_word_to_slurm() -> None:

@@ -81,6 +81,7 @@ class FakeSlurm:
         self.submitted: list[Submission] = []
         self.says: Callable[[int, int], ExtendResult] = self.set_time
         self.told: list[tuple[int, str, str, int]] = []
+        self.asked_but: list[str] = []
         self.account: observation.UserResult = observation.Account("alice", 2000, 2000, "/home/alice", ())
 
     @property
@@ -116,7 +117,8 @@ class FakeSlurm:
             return CouldNotLook("squeue ended with 1", self.clock.seconds)
         return self.slurm.look(self.clock.seconds, self.cluster_clock)
 
-    async def user(self, _: str) -> observation.UserResult:
+    async def user(self, _: str, but: str = "") -> observation.UserResult:
+        self.asked_but.append(but)
         return self.account
 
 

@@ -12,10 +12,11 @@ from bwvisu.adapters.slurm import Submission
 from bwvisu.domain.audit import Action, AuditRecord, Result
 from bwvisu.domain.job import JobSpec, JobStatus
 from bwvisu.domain.lifecycle import Outcome, Phase
-from bwvisu.domain.observation import CouldNotLook, NotStarted, Refused, SlurmState, SubmitResult, Unknown
+from bwvisu.domain.observation import CouldNotLook, NoSuchUser, NotStarted, Refused, SlurmState, SubmitResult, Unknown
 from bwvisu.errors import OperatorError
 from bwvisu.planning.verbs import Forget
-from bwvisu.reconcilers.execute import HOLD_BACK, HOLD_BACK_HOPELESS
+from bwvisu.reconcilers.accounts import FRESH_ABSENT
+from bwvisu.reconcilers.execute import HOLD_BACK, HOLD_BACK_HOPELESS, HOLD_BACK_UNKNOWN
 from tests.unit.planning.build import ID, NOW, name_of, spec
 from tests.unit.reconcilers.term import Clock, FakeSlurm, Term
 
@@ -205,6 +206,31 @@ async def test_an_owner_who_cannot_be_asked_about_is_not_asked_all_the_time(
         await term.ask()
         await term.turn()
         assert (await term.jobs.reconcile()).verbs == 0
+
+
+async def test_an_owner_is_unknown_only_when_answers_agree(store: Store, keys: Keys, slurm: FakeSlurm) -> None:
+    """The second question is better put to another command node."""
+    slurm.account = NoSuchUser("alice", "login1")
+    async with Term(store, keys, slurm) as term:
+        await term.ask()
+        await term.turn()
+        assert term.phase() is Phase.NEW
+        slurm.clock.seconds += FRESH_ABSENT
+        await term.turn()
+        assert term.status.outcome is Outcome.REJECTED
+    assert slurm.asked_but == ["", "login1"]
+
+
+async def test_an_owner_whom_sudo_does_not_find_is_asked_for_again(store: Store, keys: Keys, slurm: FakeSlurm) -> None:
+    slurm.answer = lambda _: Refused("The cluster knows no user alice.", "unknown-user")
+    async with Term(store, keys, slurm) as term:
+        await term.ask()
+        await term.turn()
+        assert (term.phase(), len(slurm.asked_but)) == (Phase.NEW, 1)
+        slurm.answer = slurm.take
+        slurm.clock.seconds += HOLD_BACK_UNKNOWN
+        await term.turn()
+        assert (term.phase(), len(slurm.asked_but)) == (Phase.QUEUED, 2)
 
 
 async def test_an_idle_world_costs_no_verb(store: Store, keys: Keys, slurm: FakeSlurm) -> None:

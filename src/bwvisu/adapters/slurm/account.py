@@ -17,7 +17,7 @@ echo 'bwvisu-groups'
 _ANSWER = re.compile(r"\nbwvisu-account\n(.*\n)?bwvisu-passwd rc=(\d+)\n(.*\n)?bwvisu-groups\n\Z")
 _ID = re.compile(r"[0-9]{1,10}")
 _NOT_FOUND = "2"
-"""getent(1): one or more keys could not be found."""
+"""getent(1): one or more keys could not be found, or a service that knows them could not be asked."""
 
 
 def command(name: str, timeout: float) -> Command:
@@ -25,8 +25,8 @@ def command(name: str, timeout: float) -> Command:
     return Command(posix_script(SCRIPT, name), timeout)
 
 
-def parse(outcome: Outcome, name: str, at: float) -> UserResult:
-    """The account; `NoSuchUser` only where the name service said so.  Never raises."""
+def parse(outcome: Outcome, name: str, at: float, node: str = "") -> UserResult:
+    """The account; `NoSuchUser` only where the name service of ``node`` said so.  Never raises."""
     if not isinstance(outcome, Completed):
         return CouldNotLook(outcome.reason, at)
     answer = _ANSWER.search(outcome.stdout.decode(errors="replace"))
@@ -34,7 +34,7 @@ def parse(outcome: Outcome, name: str, at: float) -> UserResult:
         return CouldNotLook("the answer is cut off", at)
     entry, status, groups = answer.groups(default="")
     if status == _NOT_FOUND:
-        return NoSuchUser(name)
+        return NoSuchUser(name, node)
     if status != "0":
         return CouldNotLook(f"getent ended with {status}", at)
     return _entry(entry.strip(), groups, name, at)

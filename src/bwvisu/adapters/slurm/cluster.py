@@ -114,10 +114,10 @@ class SlurmCluster:
         )
         return extend.parse(await self._ask(told))
 
-    async def user(self, name: str) -> UserResult:
-        """The account on the command nodes."""
-        outcome = await self._ask(account.command(name, self._settings.call_timeout))
-        return account.parse(outcome, name, self._clock())
+    async def user(self, name: str, but: str = "") -> UserResult:
+        """The account on the command nodes; asked of another one than ``but`` where another is well."""
+        node, _, outcome = await self._ask_one(account.command(name, self._settings.call_timeout), but)
+        return account.parse(outcome, name, self._clock(), node)
 
     async def config(self) -> ConfigResult:
         """What `scontrol show config` says."""
@@ -130,17 +130,22 @@ class SlurmCluster:
 
     async def _ask_at(self, command: Command) -> tuple[float, Outcome]:
         """Like `_ask`; before the answer, when the node that gave it was turned to."""
-        began = self._clock()
-        outcome: Outcome = NotStarted("no command node is configured", retryable=False)
-        for node in self._by_health():
-            began, outcome = self._clock(), await self._wire.run(node, command)
-            if not isinstance(outcome, NotStarted):
-                break
+        _, began, outcome = await self._ask_one(command)
         return began, outcome
 
-    def _by_health(self) -> list[Node]:
+    async def _ask_one(self, command: Command, but: str = "") -> tuple[str, float, Outcome]:
+        """Like `_ask_at`; before that, which node it was: ``but`` only where no other is well."""
+        asked, began = "", self._clock()
+        outcome: Outcome = NotStarted("no command node is configured", retryable=False)
+        for node in self._by_health(but):
+            asked, began, outcome = str(node), self._clock(), await self._wire.run(node, command)
+            if not isinstance(outcome, NotStarted):
+                break
+        return asked, began, outcome
+
+    def _by_health(self, but: str = "") -> list[Node]:
         """Command nodes that are well first; the others may meanwhile show that they are well again."""
         unwell = [node for node in self._nodes if self._wire.failing(node)]
         for node in unwell:
             self._wire.warm(node)
-        return sorted(self._nodes, key=unwell.__contains__)
+        return sorted(self._nodes, key=lambda node: (node in unwell, str(node) == but))
