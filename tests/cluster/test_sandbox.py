@@ -13,6 +13,7 @@ from bwvisu.sandbox import Sandbox, SandboxError
 from bwvisu.sandbox.etcd import healthy
 from bwvisu.sandbox.topology import Leg
 from tests.support.waiting import until
+from tests.support.world import slurm_numbers
 
 SLEEPER = "#!/bin/bash\nsleep 60\n"
 SBATCH = ("sudo", "-n", "-u", "alice", "sbatch", "--parsable", "--export=NONE", "--chdir=/home/alice")
@@ -38,8 +39,8 @@ def state(box: Sandbox, job: str) -> str:
     return box.run("ctl", ["squeue", "-h", "-t", "all", "-j", job, "-o", "%T"]).stdout.strip()
 
 
-def cancel(box: Sandbox, *jobs: str) -> None:
-    box.run("ctl", ["scancel", *jobs])
+def cancel(box: Sandbox, *numbers: str) -> None:
+    box.run("ctl", ["scancel", *numbers])
 
 
 def reaches(box: Sandbox, host: str, address: str | None) -> bool:
@@ -110,11 +111,11 @@ def test_a_job_over_its_memory_ends_out_of_memory(sandbox: Sandbox) -> None:
     ],
 )
 def test_sudo_on_a_command_node_refuses(sandbox: Sandbox, argv: tuple[str, ...]) -> None:
-    before = sandbox.run("ctl", ["squeue", "-h", "-t", "all", "-o", "%i"]).stdout
+    before = slurm_numbers(sandbox)
     done = ssh(sandbox, "cmd1", argv, SLEEPER)
     assert done.returncode == 1
     assert "sudo:" in done.stderr or "not allowed" in done.stderr
-    assert sandbox.run("ctl", ["squeue", "-h", "-t", "all", "-o", "%i"]).stdout == before
+    assert slurm_numbers(sandbox) <= before
 
 
 def test_the_middlewares_environment_does_not_pass_sudo(sandbox: Sandbox) -> None:

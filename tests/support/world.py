@@ -107,6 +107,16 @@ def slurm_jobs(box: Sandbox, job_id: str, *, ended: bool = False, node: str = "c
     return [dict(zip(("id", "user", "state", "name"), row, strict=True)) for row in rows if job_id in row[3]]
 
 
+def slurm_numbers(box: Sandbox) -> set[str]:
+    """Numbers of all jobs that Slurm knows, whosever.
+
+    Ended ones leave it at any moment, MinJobAge after their end: compare for what has come, never for equality.
+    """
+    shown = box.run("cmd2", ["squeue", "-h", "-t", "all", "-o", "%i"])
+    assert shown.returncode == 0, shown.stderr
+    return set(shown.stdout.split())
+
+
 def forwards(box: Sandbox, gateway: str) -> dict[int, str]:
     """What a gateway does with ports of our block, whosever rules and whichever packet filter: port -> address:port."""
     nft = box.run(gateway, ["nft", "list", "ruleset"]).stdout
