@@ -163,9 +163,9 @@ async def test_what_is_not_there_is_a_problem_too(api: Service, method: str, pat
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/api/v1/jobs", "GET, POST"),
-        ("OPTIONS", "/api/v1/jobs", "GET, POST"),
-        ("TRACE", "/api/v1/clusters/main", "GET"),
+        ("PUT", "/api/v1/jobs", "GET, HEAD, POST"),
+        ("OPTIONS", "/api/v1/jobs", "GET, HEAD, POST"),
+        ("TRACE", "/api/v1/clusters/main", "GET, HEAD"),
         ("POST", "/api/v1/clusters/main/gateways/gw1/drain", "PUT, DELETE"),
     ],
 )
