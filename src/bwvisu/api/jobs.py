@@ -39,6 +39,10 @@ IfMatch = Annotated[
     str | None,
     Header(description="Needed: the `ETag` of the job as you know it (412 where it has changed), or `*` for any."),
 ]
+OptionalIfMatch = Annotated[
+    str | None,
+    Header(description="The `ETag` of the job as you know it: 412 where it has changed."),
+]
 
 
 class PreconditionRequired(UserError):
@@ -114,11 +118,14 @@ async def get_job(context: Services, principal: JobReader, job_id: str, if_none_
     summary="Stop a job",
     status_code=202,
     response_model=JobView,
-    responses=errors("job-not-found"),
+    responses=errors("job-not-found", "precondition-failed"),
 )
-async def cancel_job(context: Services, principal: JobWriter, job_id: str) -> Response:
+async def cancel_job(
+    context: Services, principal: JobWriter, job_id: str, if_match: OptionalIfMatch = None
+) -> Response:
     """Have a job stopped, wherever it is on its way; may be repeated."""
-    return _job(await cancel(context, principal, job_id), 202)
+    admits = partial(named, if_match) if if_match is not None else None
+    return _job(await cancel(context, principal, job_id, admits), 202)
 
 
 @router.patch(

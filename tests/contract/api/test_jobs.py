@@ -132,6 +132,32 @@ async def test_stopping_is_stored_once_and_may_be_repeated(api: Service) -> None
     assert (await show(api, job["id"]))["wanted"] == "stopped"
 
 
+@pytest.mark.parametrize("tag", ['"1"', 'W/"{revision}"', "{revision}", ""])
+async def test_another_version_of_a_job_is_not_stopped(api: Service, tag: str) -> None:
+    job = await seen(api, (await api.submit())["id"], AVAILABLE)
+    before = await api.records("specs")
+    answer = await api.client().delete(f"/api/v1/jobs/{job['id']}", headers={"If-Match": tag.format(**job)})
+    assert (answer.status_code, problem(answer)["type"]) == (412, "/problems/precondition-failed")
+    assert await api.records("specs") == before
+
+
+async def test_the_version_that_is_meant_is_stopped_and_that_may_be_repeated(api: Service) -> None:
+    job = await api.submit()
+    known = {"If-Match": f'"{job["revision"]}"'}
+    await api.leader.sees(job["id"], AVAILABLE)  # whether or not this replica has heard of it
+    assert (await api.client().delete(f"/api/v1/jobs/{job['id']}", headers=known)).status_code == 412
+    current = {"If-Match": f'"{(await seen(api, job["id"], AVAILABLE))["revision"]}"'}
+    stopped = await api.client().delete(f"/api/v1/jobs/{job['id']}", headers=current)
+    assert (stopped.status_code, stopped.json()["wanted"]) == (202, "stopped")
+    again = await api.client().delete(f"/api/v1/jobs/{job['id']}", headers=current)
+    assert (again.status_code, again.json()) == (202, stopped.json())
+    other = await api.submit()
+    answer = await api.client().delete(f"/api/v1/jobs/{other['id']}", headers={"If-Match": "*"})
+    assert answer.json()["wanted"] == "stopped"
+    absent = await api.client().delete("/api/v1/jobs/01jd0000000000000000000000", headers={"If-Match": "*"})
+    assert (absent.status_code, problem(absent)["type"]) == (404, "/problems/job-not-found")
+
+
 async def test_fields_of_a_newer_version_survive_a_cancel(api: Service) -> None:
     from bwvisu.adapters.etcd import Put
 
