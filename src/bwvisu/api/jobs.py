@@ -83,7 +83,7 @@ async def create_job(
     return _job(accepted.job, 201 if accepted.created else 200, Location=str(location))
 
 
-@router.get("", operation_id="listJobs", summary="List jobs", response_model=JobPage, responses=errors("invalid-input"))
+@router.get("", operation_id="listJobs", summary="List jobs", response_model=JobPage, responses=errors())
 async def list_all(
     context: Services,
     principal: JobReader,

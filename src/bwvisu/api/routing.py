@@ -78,8 +78,8 @@ def unchanged(if_none_match: str | None, etag: str) -> Response | None:
 
 def errors(*slugs: str) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route: these problems, and those that any call with a token may meet."""
-    always = (*GUARDS, *_ACTING, "not-authenticated", "scope-missing", "internal", "unavailable", "out-of-order")
-    return declared(*slugs, *always)
+    asking = ("not-authenticated", "scope-missing", "invalid-input")
+    return declared(*slugs, *GUARDS, *_ACTING, *asking, "internal", "unavailable", "out-of-order")
 
 
 def declared(*slugs: str) -> dict[int | str, dict[str, Any]]:
