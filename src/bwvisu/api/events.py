@@ -186,4 +186,4 @@ async def watch_jobs(
     cluster: Annotated[str | None, Query(max_length=256)] = None,
 ) -> EventStream:
     """A snapshot of all jobs, or of those of a user or cluster, then every change of them."""
-    return EventStream(follow_jobs(feed, principal, user=user, cluster=cluster, since=last_event_id))
+    return EventStream(await follow_jobs(feed, principal, user=user, cluster=cluster, since=last_event_id))
