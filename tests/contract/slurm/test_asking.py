@@ -97,6 +97,20 @@ async def test_the_configuration_is_told(desk: Desk) -> None:
     assert (config.version, config.min_job_age, config.private_data, config.accounting) == ("22.05.8", 300, (), False)
 
 
+async def test_partitions_are_told_also_those_that_are_not_for_everybody(desk: Desk) -> None:
+    found = await desk.slurm.partitions()
+    assert not isinstance(found, CouldNotLook), found.reason
+    assert {each.name: (each.state, each.time_limit) for each in found} == {
+        "batch": ("up", 604_800),
+        "short": ("up", 60),
+        "gpu": ("up", 604_800),
+        "closed": ("down", 604_800),
+        "group": ("up", 604_800),
+    }
+    assert [each.name for each in found if each.is_default] == ["batch"]
+    assert [each.nodes for each in found] == [3, 3, 1, 3, 3]
+
+
 async def test_a_look_at_hidden_jobs_is_none_and_details_know_nothing_of_them(site: Site, desk: Desk) -> None:
     job = request(options=("--hold",))
     number = await desk.submit(job)
@@ -123,6 +137,7 @@ async def test_while_slurmctld_hangs_all_is_unknown_and_the_job_exists_afterward
         assert isinstance(await hasty.details(1), CouldNotLook)
         assert isinstance(await hasty.cancel(1, "alice", job.job_name), Unknown)
         assert isinstance(await hasty.config(), CouldNotLook)
+        assert isinstance(await hasty.partitions(), CouldNotLook)
         assert isinstance(await desk.slurm.user("alice"), Account)
     finally:
         site.hang(False)
