@@ -13,7 +13,7 @@ from bwvisu.api.routing import BODY, IfNoneMatch, Services, answer, errors, unch
 from bwvisu.api.trail import OpenTrail
 from bwvisu.api.views import access_view, job_view, page_view
 from bwvisu.domain.lifecycle import State
-from bwvisu.errors import UserError
+from bwvisu.errors import Fault, InvalidInput, UserError
 from bwvisu.services.access import access
 from bwvisu.services.cancel import cancel
 from bwvisu.services.context import visible
@@ -76,6 +76,8 @@ async def create_job(
 ) -> Response:
     """Accept a job.  It is stored when this is answered, and will be submitted to Slurm exactly once."""
     trail.user = new.user
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        raise InvalidInput([Fault("/idempotency-key", "may be given once")])
     wanted = JobRequest(new.user, new.application, new.cluster, new.parameters)
     accepted = await submit(context, wanted, principal, idempotency_key)
     trail.job = accepted.job.spec.id

@@ -125,6 +125,13 @@ async def test_an_unusable_idempotency_key_is_refused(api: Service, key: str) ->
     assert answer.status_code == 422
 
 
+async def test_two_idempotency_keys_are_none(api: Service) -> None:
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    answer = await api.client().post("/api/v1/jobs", json=GOOD, headers=keys)
+    assert (answer.status_code, problem(answer)["errors"][0]["pointer"]) == (422, "/idempotency-key")
+    assert await api.stored() == set()
+
+
 @pytest.mark.parametrize(
     ("query", "name"),
     [("limit=0", "limit"), ("limit=501", "limit"), ("limit=x", "limit"), ("state=gone", "state")]

@@ -1,4 +1,4 @@
-"""Who comes back to a replica whose watch is late is never sent back in time."""
+"""Replicas whose watch is late: nobody is sent back in time, and no page lacks a job."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -12,6 +12,7 @@ import pytest
 from bwvisu.adapters.etcd import Batch, EtcdUnavailable, Keyspace, Listing, Put, Store
 from bwvisu.adapters.records import encode
 from bwvisu.domain.cluster import Installation
+from bwvisu.services.listing import Cursor
 from tests.contract.api.service import Service, service
 from tests.contract.api.test_bad_input import problem
 from tests.contract.api.test_event_streams import ALL, following, of
@@ -138,3 +139,18 @@ async def test_an_id_from_etcds_own_future_begins_anew(two: Two, ahead: str, rea
     async with following(two.first, ALL, ahead.format(revision)) as stream:
         assert await stream.event() == ("resync", {"reason": reason})
         assert await stream.jobs() == [two.job["id"]]
+
+
+async def test_a_page_waits_until_this_replica_has_seen_what_the_first_was_made_of(two: Two) -> None:
+    """The first page came from a replica that is ahead: jobs that are not here yet must not be left out in silence."""
+    two.wire.flows.clear()
+    jobs = [await two.first.submit() for _ in range(3)]
+    cursor = (await two.first.client().get("/api/v1/jobs?limit=1")).json()["next_cursor"]
+    assert Cursor.parse(cursor).revision > two.other.context.state.specs.revision
+    address = f"/api/v1/jobs?cursor={cursor}"
+    refused = await two.other.client().get(address)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    asking = asyncio.create_task(two.other.client().get(address))
+    two.wire.flows.set()
+    shown = [job["id"] for job in (await asking).json()["items"]]
+    assert shown == [jobs[1]["id"], jobs[0]["id"], two.job["id"]]
