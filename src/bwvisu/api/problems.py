@@ -242,5 +242,5 @@ def _says_json(request: Request) -> bool:
 
 
 def _words(kind: str, message: str) -> str:
-    plain = {"missing": "is required", "extra_forbidden": "is not a known field"}
+    plain = {"missing": "is required", "extra_forbidden": "is not a known field", "dict_type": "should be an object"}
     return plain.get(kind, message.removeprefix("Input ").removeprefix("Value error, "))

@@ -125,6 +125,11 @@ async def test_an_unusable_idempotency_key_is_refused(api: Service, key: str) ->
     assert answer.status_code == 422
 
 
+async def test_what_is_no_object_is_told_so_in_words_of_json(api: Service) -> None:
+    answer = await api.client().post("/api/v1/jobs", json={**GOOD, "parameters": [1]})
+    assert problem(answer)["errors"] == [{"pointer": "/parameters", "detail": "should be an object"}]
+
+
 async def test_two_idempotency_keys_are_none(api: Service) -> None:
     keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
     answer = await api.client().post("/api/v1/jobs", json=GOOD, headers=keys)
