@@ -1,18 +1,16 @@
-"""Gateways reboot, vanish, are flushed, are cut off in the middle of a load: their rules are those of the books again.
+"""Gateways reboot, vanish, are flushed: their rules are those of the books again.
 
 Foreign rules stay as they are.  The person's jobs own a hundred ports each where half a table could be seen.
 """
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bwvisu.cli.local import shipped_applications, until
 from bwvisu.sandbox import Sandbox
-from tests.support.chaos import GATEWAYS, Scene, ambush, cut_off, grants, scene, send, throughout
+from tests.support.chaos import GATEWAYS, Scene, another, cut_off, gateway_of, grants, scene, throughout
 from tests.support.world import forwards
 
 TEMPLATES = Path(__file__).parent.parent / "support/templates"
@@ -30,15 +28,6 @@ def world(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with scene(sandbox, folder, "all", applications={"path": str(bundles)}) as world:
         world.lead()
         yield world
-
-
-def gateway_of(job: dict[str, Any]) -> str:
-    return str(job["services"][0]["gateway"])
-
-
-def another(gateway: str) -> str:
-    (other,) = set(GATEWAYS) - {gateway}
-    return other
 
 
 def test_fault_19_a_rebooted_gateway_gets_all_its_rules_at_once(world: Scene, sandbox: Sandbox) -> None:
@@ -129,39 +118,6 @@ def shown(world: Scene, gateway: str) -> str:
     """What the API says of a gateway."""
     gateways = world.alice.client.get("/api/v1/clusters/main").json()["gateways"]
     return next(str(each["detail"]) for each in gateways if each["name"] == gateway)
-
-
-LOADS = r"(?s)^/bin/sh -c .*fault truncated"
-CUTS = {
-    "before the table was read": (LOADS, signal.SIGSTOP),
-    "while nft has it": ("^nft -f -", signal.SIGSTOP),
-    "and nft dies with it": ("^nft -f -", signal.SIGKILL),
-}
-
-
-@pytest.mark.parametrize("moment", CUTS)
-def test_fault_22_ssh_cut_in_the_middle_of_a_load_leaves_old_or_new_rules(
-    world: Scene, sandbox: Sandbox, moment: str
-) -> None:
-    """What runs on the gateway is caught at the moment, its connection dies, then it goes on or is dead as well."""
-    pattern, number = CUTS[moment]
-    first = world.session("ports")
-    gateway = another(gateway_of(first))
-    with ambush(sandbox, gateway, pattern, number) as sprung:
-        second = world.alice.submit("ports")
-        caught = sprung().split()
-    sandbox.stop(f"{gateway}:sshd")
-    if number is signal.SIGSTOP:
-        send(sandbox, gateway, "CONT", caught)
-    whole = (0, 100)
-    throughout(1, lambda: len(forwards(sandbox, gateway)) in whole, "all or nothing")
-    sandbox.start(f"{gateway}:sshd")
-    until(lambda: forwards(sandbox, gateway), 30, "the rules are loaded")
-    assert len(forwards(sandbox, gateway)) == 100
-    job = world.alice.wait(second, "available")
-    assert world.usable(job)
-    world.in_order(first, job)
-    world.end(first["id"], second)
 
 
 def test_a_drained_gateway_keeps_what_it_carries_and_takes_nothing_new(world: Scene) -> None:

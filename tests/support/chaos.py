@@ -106,6 +106,17 @@ def scene(
         yield Scene(service, Person(client))
 
 
+def gateway_of(job: Mapping[str, Any]) -> str:
+    """Which gateway carries a job's first service."""
+    return str(job["services"][0]["gateway"])
+
+
+def another(gateway: str) -> str:
+    """The other one."""
+    (other,) = set(GATEWAYS) - {gateway}
+    return other
+
+
 # ---- reading the world ------------------------------------------------------------------------------------------
 
 
