@@ -21,8 +21,8 @@ OWN_PYTHON = "/usr/bin/python3"
 
 
 def config(*urls: str, **changes: Any) -> ClientConfig:
-    """The first attempt of the job, one port, little patience."""
-    return replace(ClientConfig(JOB, 1, KEY, urls, ports=1, deadline=20), **changes)
+    """The first attempt of the job, one port."""
+    return replace(ClientConfig(JOB, 1, KEY, urls, ports=1, deadline=60), **changes)
 
 
 class Script:
@@ -54,7 +54,7 @@ class Script:
 
     def wait(self) -> int:
         """The script's exit code."""
-        return self.process.wait(60)
+        return self.process.wait(120)
 
     def clients(self) -> list[int]:
         """Processes of the client that this script has started."""
@@ -65,7 +65,7 @@ class Script:
         """End the script and its session, as Slurm does; what has left the session must end by itself."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, 9)
-        self.process.wait(10)
+        self.process.wait(30)
 
 
 def peek(what: str) -> Iterator[tuple[int, bytes]]:
