@@ -94,6 +94,7 @@ async def _draft(context: Context, request: JobRequest, principal: Principal, ti
         parameters=parameters,
         bundle=bundle.digest,
         services=bundle.application.services,
+        start_timeout=bundle.application.start_timeout,
         created_at=context.now(),
         created_by=principal.name,
         created_for=principal.behalf,

@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from keyhole.api import Limits
 from keyhole.embedding import embed, prologue
-from tests.contract.keyhole_client.conftest import KEY, Start, config, peek
+from tests.contract.keyhole_client.conftest import KEY, PASSWORD, Start, config, peek
 from tests.support.keyhole_api import FIRST, JOB, MemoryLedger, Tls, app, grant, serving
 from tests.support.waiting import until
 
@@ -68,11 +68,15 @@ def test_the_configuration_arrives_as_it_was(text: str) -> None:
         "ports": 1,
         "ca_pem": text,
         "deadline": 60,
+        "start_timeout": 300,
+        "secrets": [PASSWORD],
     }
 
 
 def test_what_is_shown_of_a_configuration_hides_the_key() -> None:
-    assert KEY not in repr(config("http://keyhole"))
+    shown = repr(config("http://keyhole"))
+    assert KEY not in shown
+    assert PASSWORD not in shown
 
 
 def test_the_same_configuration_gives_the_same_text_in_ascii() -> None:
