@@ -36,14 +36,14 @@ def log_of(person: Person, job_id: str) -> str:
     return answer.text if answer.status_code == 200 else ""
 
 
-def test_an_application_that_fails_before_it_listens_says_so_with_its_last_words(alice: Person) -> None:
+def test_fault_24_an_application_that_fails_before_it_listens_says_so_with_its_last_words(alice: Person) -> None:
     line = 'echo "no licence for $USER, and my password is $PASSWORD" >&2; exit 3'
     job = alice.wait(alice.submit("served", line=line), "finished")
     assert (job["outcome"], job["reason"]["code"], job["exit_code"]) == ("failed", "never-listened", 3)
     assert log_of(alice, job["id"]).splitlines()[-1] == "no licence for alice, and my password is ********"
 
 
-def test_an_application_that_does_not_listen_in_time_is_reported_and_left_alone(alice: Person) -> None:
+def test_fault_24_an_application_that_does_not_listen_in_time_is_reported_and_left_alone(alice: Person) -> None:
     job_id = alice.submit("served", line="echo loading a module >&2; sleep 600")
     until(lambda: (alice.job(job_id)["reason"] or {}).get("code") == "not-listening", 60, "it is told")
     until(lambda: "loading a module" in log_of(alice, job_id), 30, "the log is told")

@@ -365,5 +365,5 @@ def test_the_log_is_told_only_where_nobody_listens_in_time(monkeypatch: pytest.M
     watch(keyhole, {50001}, None, 0.0)  # type: ignore[arg-type]  # nobody asks for the process here
     first, *more = keyhole.told
     assert first == ("started", None, {})
-    words = {"log_tail": f"last words without {keyhole.secrets}"}
-    assert more == ([("listening", 50001, {})] if listening else [("started", None, words)])
+    late = ("started", None, {"log_tail": f"last words without {keyhole.secrets}"})
+    assert more == [("listening", 50001, {}) if listening else late]
