@@ -103,9 +103,11 @@ def waiting(slurm_reason: str) -> Reason:
 
 
 def cancelled(spec: JobSpec) -> Reason:
-    """Somebody who may has stopped it here."""
-    who = f"by {spec.stopped_by}" if spec.stopped_by else "on request"
-    return Reason(code="cancelled-by-user", message=f"It was stopped {who}.")
+    """Somebody who may has stopped it here: its owner, the frontend that asked for it, or an administrator."""
+    if spec.stopped_by in {spec.user, spec.created_by, spec.created_for, ""}:
+        who = f"by {spec.stopped_by}" if spec.stopped_by else "on request"
+        return Reason(code="cancelled-by-user", message=f"It was stopped {who}.")
+    return Reason(code="cancelled-by-administrator", message=f"It was stopped by {spec.stopped_by}, not by its owner.")
 
 
 def ended(state: SlurmState, slurm_reason: str, status: ExitStatus | None, spec: JobSpec) -> Reason:

@@ -162,12 +162,18 @@ def test_an_end_is_told_in_words(
 
 
 @pytest.mark.parametrize(
-    ("who", "message"), [("alice", "It was stopped by alice."), ("", "It was stopped on request.")]
+    ("who", "code", "message"),
+    [
+        ("alice", "cancelled-by-user", "It was stopped by alice."),
+        ("portal", "cancelled-by-user", "It was stopped by portal."),
+        ("", "cancelled-by-user", "It was stopped on request."),
+        ("operations", "cancelled-by-administrator", "It was stopped by operations, not by its owner."),
+    ],
 )
-def test_a_cancellation_that_was_asked_for_is_somebodys(who: str, message: str) -> None:
-    wanted = spec(stopped=True).model_copy(update={"stopped_by": who})
+def test_a_cancellation_that_was_asked_for_is_somebodys(who: str, code: str, message: str) -> None:
+    wanted = spec(stopped=True).model_copy(update={"stopped_by": who, "created_by": "portal"})
     over = fold(JobView(wanted, known(Phase.ENDING)), row(SlurmState.CANCELLED), NOW)
-    assert over.reason == Reason(code="cancelled-by-user", message=message)
+    assert over.reason == Reason(code=code, message=message)
 
 
 @pytest.mark.parametrize("state", [state for state in SlurmState if state.is_terminal])
