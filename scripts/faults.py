@@ -48,7 +48,7 @@ FAULTS: Mapping[str, Fault] = {
     "11": Fault("the leader is stopped for longer than its lease", "etcd and gateways refuse it; it steps down"),
     "12": Fault("etcd has no majority for 5 min", "503; no new side effects; sessions untouched; resumes by itself"),
     "13": Fault("compaction while a watch is away", "relist; no hang, no hot loop"),
-    "14": Fault("a watch stalls in silence", "the periodic relist repairs it"),
+    "14": Fault("a watch stalls in silence", "the periodic relist repairs it; its age is a metric"),
     "15": Fault("a write's result is unknown", "a re-read decides; nothing is given twice"),
     "16": Fault("a job asks the keyhole twice", "the same ports; another number is refused"),
     "17": Fault("forged, stale, superseded or oversized keyhole requests", "refused; nothing is learnt by guessing"),
@@ -60,14 +60,13 @@ FAULTS: Mapping[str, Fault] = {
         "open forwards that move to another gateway (issue 7)",
     ),
     "21": Fault("tables are flushed; a foreign rule sits on our port", "repaired, reported; foreign rules stay"),
-    "22": Fault("SSH is cut in the middle of a table load", "old or new rules, never half"),
+    "22": Fault("SSH is cut in the middle of a table load", "old or new rules, never half, by nft and by iptables"),
     "23": Fault(
         "a compute node dies; a job is requeued", "forwards gone; a new run gets new ones, the old close first"
     ),
     "24": Fault(
         "the application never listens, crashes, flaps",
-        "said so; hysteresis; a probe that was not made is none",
-        "a time within which it must listen, and the end of its log (issue 5)",
+        "said so, with the end of its log; hysteresis; a probe that was not made is none; it is left alone",
     ),
     "25": Fault("another process takes the port", "the client says so and gets another"),
     "26": Fault("a job ends while a viewer is connected", "cut; nobody reaches the next tenant"),

@@ -22,6 +22,7 @@ class Chaos:
         self.world = world
         self._chosen = chosen
         self._going_on: set[asyncio.Task[None]] = set()
+        self._struck = 0
 
     async def rage(self, until: float) -> None:
         """One mishap after another, some at the same time."""
@@ -40,6 +41,12 @@ class Chaos:
             await asyncio.wait(set(self._going_on))
         self.world.weather.raging = False
         self.world.say("chaos: calm")
+
+    def troubled(self) -> bool:
+        """Whether anything has been wrong with the world since this was last asked, or nobody leads."""
+        struck = sum(self.world.weather.struck.values())
+        before, self._struck = self._struck, struck
+        return bool(self._going_on) or struck != before or self.world.leader is None
 
     # ---- the service's own processes --------------------------------------------------------------------------
 
@@ -230,5 +237,5 @@ class Chaos:
 MISHAPS: Mapping[str, Mishap] = {
     name: function
     for name, function in vars(Chaos).items()
-    if not name.startswith("_") and name not in {"rage", "calm"}
+    if not name.startswith("_") and name not in {"rage", "calm", "troubled"}
 }

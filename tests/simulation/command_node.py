@@ -12,7 +12,7 @@ from tests.simulation import command_time
 from tests.simulation import slurm_words as words
 from tests.simulation.host import Host, Stdin, Streams
 from tests.simulation.slurm import SimSlurm
-from tests.simulation.slurm_job import Job, RefusedError
+from tests.simulation.slurm_job import Job, RefusedError, Request
 from tests.simulation.slurm_options import UsageError, read
 from tests.simulation.slurm_rpc import NoAnswerError, ask
 from tests.simulation.weather import for_ever
@@ -78,6 +78,7 @@ class SimCommandNode(Host):
         line, newline, _ = (await streams.stdin.read()).decode().partition("\n")
         if not newline:
             return 1
+        began = asyncio.get_running_loop().time()
         streams.say(f"\n{line} BEGIN {self.slurm.now()}\n")
         caught = bytearray()
         inner = Streams(Stdin(), caught.extend, streams.stderr, streams.user, {"mark": line})
@@ -91,6 +92,8 @@ class SimCommandNode(Host):
         count = sum(row.endswith(end) for row in rows.split(b"\n"))
         streams.stdout(rows)
         streams.say(f"{line} END rc={status} n={count} hidden={hidden}\n")
+        if status == 0 and count == rows.count(b"\n") and "jobs" not in hidden:
+            self.slurm.on_looked(began)
         return 0
 
     def _cut(self, rows: bytes, mark: str) -> bytes:
@@ -127,6 +130,15 @@ class SimCommandNode(Host):
         except UsageError as error:
             streams.complain(error.words)
             return error.status
+        self.slurm.on_asked(request.name)
+        status = None
+        try:
+            status = await self._submit(request, streams)
+            return status
+        finally:
+            self.slurm.on_told(request.name, status)
+
+    async def _submit(self, request: Request, streams: Streams) -> int:
         weather = self.slurm.weather
         await self._work()
         if weather.strikes("slurm.sbatch-slow"):

@@ -81,6 +81,8 @@ class Host:
             "sudo": self._sudo,
             "sh": self._sh,
         }
+        self.on_run: Callable[[Sequence[str]], None] = lambda _: None
+        """Somebody runs this; all users of a host see arguments."""
         self._texts: dict[str, Program] = {}
 
     def learn(self, text: str, program: Callable[..., Awaitable[int]], **guards: str) -> None:
@@ -96,6 +98,7 @@ class Host:
 
     async def execute(self, argv: Sequence[str], streams: Streams) -> int:
         """Run a program; 127 where there is none of that name."""
+        self.on_run(argv)
         program = self.programs.get(argv[0].rpartition("/")[2])
         if program is None:
             streams.complain(f"{argv[0]}: command not found\n")

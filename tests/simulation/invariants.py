@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bwvisu.adapters.etcd import Committed, Condition, Conflict, Operation, Put
-from bwvisu.domain.lifecycle import TRANSITIONS, Phase
+from bwvisu.domain.lifecycle import Outcome, Phase
 from bwvisu.settings.cluster import LimitSettings
-from keyhole.domain import Fence, GrantPhase, JobForwards
+from keyhole.domain import Fence, GrantPhase, JobForwards, Run
 from keyhole.nat.model import Target
+from tests.simulation.beliefs import Beliefs
+from tests.simulation.discretion import Discretion
 from tests.simulation.service import KEYS, QUARANTINE
+from tests.simulation.steps import reachable
 
 LEADERS_OWN = frozenset({"status", "forwards", "users", "clusters"})
-_STEPS = {(before, after) for (before, _), after in TRANSITIONS.items()}
 
 
 class Violation(Exception):
@@ -34,8 +36,10 @@ class Invariants:
         self.forwards: dict[str, JobForwards] = {}
         self.submitted: dict[str, list[tuple[int, int]]] = defaultdict(list)
         """Job id -> (attempt, Slurm job id) of all its Slurm jobs."""
-        self.hosts: dict[tuple[str, int], set[str]] = defaultdict(set)
-        """(job id, attempt) -> every host on which Slurm has run it."""
+        self.hosts: dict[tuple[str, Run], set[str]] = defaultdict(set)
+        """(job id, run) -> every host that Slurm gave it."""
+        self.beliefs = Beliefs(now)
+        self.discretion = Discretion()
         self.live: Callable[[str], Iterable[tuple[int, int]]] = lambda _: ()
         """(attempt, Slurm job id) of a job's Slurm jobs that run or wait."""
         self.times: dict[str, set[int]] = defaultdict(set)
@@ -81,12 +85,30 @@ class Invariants:
             kind = KEYS.kind_of(key)
             if kind in LEADERS_OWN and client != (leader := self.leader()):
                 self.breach(f"{client} wrote {key} although {leader or 'nobody'} leads")
-            value = json.loads(operation.value) if isinstance(operation, Put) and kind != "secrets" else None
-            self._stored(kind, KEYS.tail(key), value)
+            if not isinstance(operation, Put):
+                self._stored(kind, KEYS.tail(key), None)
+            elif kind == "secrets":
+                self.discretion.learn(KEYS.tail(key), operation.value)
+            else:
+                self.overheard(f"the record {key}", operation.value.decode())
+                self._stored(kind, KEYS.tail(key), json.loads(operation.value))
+
+    def overheard(self, where: str, text: str) -> None:
+        """I6: nothing secret is where others can read it."""
+        if owner := self.discretion.betrayed(text):
+            self.breach(f"{where} holds a secret of {owner}")
+
+    def promised(self, job_id: str) -> None:
+        """I8: what a person is told to be accepted is kept, whoever dies now."""
+        if job_id not in self.specs:
+            self.breach(f"{job_id} was promised and is not kept")
 
     def _stored(self, kind: str, tail: str, value: Any) -> None:
         match kind:
-            case "specs" if value:
+            case "specs" if value is None:
+                if self.status.get(tail, {}).get("phase") != Phase.FINISHED:
+                    self.breach(f"{tail} was forgotten before its end")
+            case "specs":
                 known = tail in self.specs
                 self.specs[tail] = value
                 if not known:
@@ -122,7 +144,7 @@ class Invariants:
         return most is not None and len(self.in_slurm(self.specs[job_id]["user"])) >= most
 
     def _status_stored(self, job_id: str, value: Mapping[str, Any] | None) -> None:
-        """I1, I2: steps of the table only; nothing ends while it lives."""
+        """I1, I2, I7: steps of the table only; nothing ends while it lives, or is given up without having looked."""
         before = self.status.get(job_id, {"phase": Phase.NEW})
         if value is None:
             if before["phase"] != Phase.FINISHED:
@@ -130,12 +152,14 @@ class Invariants:
             return
         self.status[job_id] = value
         step = Phase(before["phase"]), Phase(value["phase"])
-        if step[0] is not step[1] and not _reachable(*step):
+        if step[0] is not step[1] and not reachable(*step):
             self.breach(f"{job_id} went from {step[0]} to {step[1]}")
         if step[0] is Phase.FINISHED and value["outcome"] != before["outcome"]:
             self.breach(f"{job_id} ended as {before['outcome']}, then as {value['outcome']}")
         if step[1] is Phase.FINISHED and step[0] is not Phase.FINISHED:
             self._ended(job_id, value)
+        if before.get("attempt"):
+            self._given_up(job_id, before, value)
         if value["extension"] is not None and value["extension"] != before.get("extension"):
             self._time_answered(job_id, value)
 
@@ -152,6 +176,12 @@ class Invariants:
         if alive:
             self.breach(f"{job_id} was said to be {value['outcome']} while Slurm job {alive[0]} lives: {value}")
 
+    def _given_up(self, job_id: str, before: Mapping[str, Any], value: Mapping[str, Any]) -> None:
+        lost = value["outcome"] == Outcome.LOST != before["outcome"]
+        why = self.beliefs.unfounded(job_id, before["attempt"])
+        if why and (lost or value["attempt"] > before["attempt"]):
+            self.breach(f"{job_id} attempt {before['attempt']} was given up although {why}")
+
     def _forwards_stored(self, job_id: str, record: JobForwards) -> None:
         """I4, I5: one owner for each port; nothing is reused too early; hosts are the job's own."""
         before = self.forwards.get(job_id, JobForwards(job_id=job_id))
@@ -160,7 +190,7 @@ class Invariants:
         for grant in record.grants:
             for each in grant.forwards:
                 if (grant.gateway, each.external_port) not in known:
-                    self._given(job_id, grant.attempt, grant.gateway, each.external_port, each.internal_host)
+                    self._given(job_id, grant.run, grant.gateway, each.external_port, each.internal_host)
             if grant.phase is GrantPhase.QUARANTINED:
                 self._cut(job_id, grant.gateway, {each.external_port: each for each in grant.forwards})
         self._one_owner()
@@ -175,9 +205,9 @@ class Invariants:
                             self.breach(f"{place} belongs to {owners[place]} and to {job_id} {grant.run}")
                         owners[place] = f"{job_id} {grant.run}"
 
-    def _given(self, job_id: str, attempt: int, gateway: str, port: int, host: str) -> None:
-        if host not in self.hosts[job_id, attempt]:
-            self.breach(f"{job_id} attempt {attempt} got a forward to {host}, where it has never run")
+    def _given(self, job_id: str, run: Run, gateway: str, port: int, host: str) -> None:
+        if host not in self.hosts[job_id, run]:
+            self.breach(f"{job_id} run {run} got a forward to {host}, where it has never run")
         gone = self._rule_gone.get((gateway, port))
         if port in self._rules.get(gateway, {}):
             self.breach(f"{gateway}:{port} was given to {job_id} while it still leads elsewhere")
@@ -203,9 +233,14 @@ class Invariants:
                 self.breach(f"{gateway}:{port} now leads to {target}, which no record says")
         self._rules[gateway] = dict(rules)
 
+    def owner(self, gateway: str, port: int) -> str:
+        """Whose the port is by the records; empty: nobody's."""
+        return next((job_id for job_id in self.forwards if self._owns(job_id, gateway, port)), "")
+
     def _owned(self, gateway: str, port: int, target: Target) -> bool:
         return any(
             grant.gateway == gateway
+            and grant.phase is not GrantPhase.QUARANTINED
             and any(
                 each.external_port == port and Target(each.internal_address, each.internal_port) == target
                 for each in grant.forwards
@@ -261,15 +296,3 @@ class Invariants:
         if any(other <= attempt for other, _ in earlier):
             self.breach(f"{job_id} attempt {attempt} has two Slurm jobs: {[*earlier, (attempt, number)]}")
         earlier.append((attempt, number))
-
-
-def _reachable(one: Phase, other: Phase) -> bool:
-    """Several steps of the table may be written down as one."""
-    seen, todo = {one}, [one]
-    while todo:
-        phase = todo.pop()
-        for before, after in _STEPS:
-            if before is phase and after not in seen:
-                seen.add(after)
-                todo.append(after)
-    return other in seen

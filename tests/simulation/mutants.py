@@ -100,6 +100,28 @@ MUTANTS = (
         (("(settle if isinstance(told.result, Unknown) else 0.0)", "0.0"),),
     ),
     Mutant(
+        "silence about secrets",
+        "bwvisu/reconcilers/scripts.py",
+        (
+            (
+                "return job_script(source, spec, attempt, secret, self.keyhole).encode()\n",
+                "script = job_script(source, spec, attempt, secret, self.keyhole)\n"
+                "        __import__('structlog').get_logger().info('rendered', script=script)\n"
+                "        return script.encode()\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "second judgement",
+        "keyhole/reconciler/serving.py",
+        (("if not case.holds((self._tenants.current() or {}).get(case.job_id)):", "if False:"),),
+    ),
+    Mutant(
+        "waiting for all",
+        "keyhole/parallel.py",
+        (("gather(*map(one, waits), return_exceptions=True)", "gather(*map(one, waits))"),),
+    ),
+    Mutant(
         "conntrack flush",
         "keyhole/reconciler/sync.py",
         (("cuts = remote.cuts_of(change.remove, work.closing)", "cuts = remote.cuts_of()"),),

@@ -1,7 +1,7 @@
 """Users and frontends: they post, repeat what got no answer, ask for other run times, and end what they began."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bwvisu.domain.principal import Principal, Scope
 from bwvisu.errors import BwvisuError, UserError
@@ -36,6 +36,8 @@ class Person:
         self.user = user
         self.accepted: set[str] = set()
         self.refused = ""
+        self.on_accepted: Callable[[str], None] = lambda _: None
+        """The API has answered with this job."""
         self.cancelled = False
         """The API has confirmed the DELETE."""
         self._cluster = cluster
@@ -99,6 +101,7 @@ class Person:
         else:
             if not self._weather.strikes("client.answer-lost"):
                 self.accepted.add(answer.job.spec.id)
+                self.on_accepted(answer.job.spec.id)
 
     def _choose(self) -> ApiReplica:
         return self._replicas[int(self._weather.between(0, len(self._replicas) - 0.001))]

@@ -11,6 +11,7 @@ from tests.simulation import etcd, gateway, job, people, slurm, ssh
 from tests.simulation.chaos import MISHAPS, Chaos
 from tests.simulation.invariants import Violation
 from tests.simulation.loop import SimLoop, Stuck
+from tests.simulation.promptness import Promptness
 from tests.simulation.recording import recording
 from tests.simulation.rest import all_served, left_over
 from tests.simulation.slurm import Pace
@@ -37,6 +38,8 @@ class Verdict:
     failure: str = ""
     faults: dict[str, int] = field(default_factory=dict)
     """What went wrong in the world, and how often."""
+    slowest: dict[str, float] = field(default_factory=dict)
+    """How long gateways were at variance with what is wanted in a fair world; seconds."""
     trace: list[str] = field(default_factory=list)
 
 
@@ -47,7 +50,11 @@ def simulate(seed: int) -> Verdict:
     verdict = Verdict(seed)
     world = World(loop, chance, draw_odds(chance), draw_pace(chance), draw_limits(seed))
 
+    chaos = Chaos(world, chance.sample(sorted(MISHAPS), chance.randint(1, 6)))
+    promptness = Promptness(world, chaos.troubled)
+
     def check() -> None:
+        promptness.check()
         world.invariants.check()
         if loop.steps > LONGEST:
             raise Violation(f"{LONGEST} steps and no rest")
@@ -56,13 +63,14 @@ def simulate(seed: int) -> Verdict:
     gc.disable()
     try:
         with recording(world):
-            loop.run_until_complete(story(world))
+            loop.run_until_complete(story(world, chaos))
             world.invariants.check()
     except Violation as violation:
         verdict.failure = str(violation)
     except Stuck:
         verdict.failure = "nothing will ever happen again"
     finally:
+        verdict.slowest = promptness.slowest
         verdict.steps, verdict.seconds = loop.steps, loop.time()
         verdict.faults, verdict.trace = world.weather.struck, world.trace
         with recording(world):
@@ -101,12 +109,11 @@ def draw_limits(seed: int) -> LimitSettings | None:
     return LimitSettings(running_per_user=chance.choice((1, 2)), waiting_per_user=chance.choice((0, 1, 3)))
 
 
-async def story(world: World) -> None:
+async def story(world: World, chaos: Chaos) -> None:
     """Jobs are wanted, everything goes wrong, the storm ends; then all must be as it should be."""
     chance = world.chance
     for service in world.services:
         service.start()
-    chaos = Chaos(world, chance.sample(sorted(MISHAPS), chance.randint(1, 6)))
     posting = [
         asyncio.ensure_future(a_persons_day(world, chance.uniform(0.0, 60.0))) for _ in range(chance.randint(1, 5))
     ]

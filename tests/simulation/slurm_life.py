@@ -75,6 +75,12 @@ class Life:
         self.on_change: Callable[[], None] = lambda: None
         self.on_limit: Callable[[Job], None] = lambda _: None
         """A job was given another time limit."""
+        self.on_asked: Callable[[str], None] = lambda _: None
+        """An sbatch for a job of this name begins."""
+        self.on_told: Callable[[str, int | None], None] = lambda _name, _status: None
+        """It is over, with this exit status; None: it was killed."""
+        self.on_looked: Callable[[float], None] = lambda _: None
+        """A look that began at this loop time was printed whole, with all that there is."""
         self.on_final: Callable[[Job], None] = lambda _: None
         """A job has ended for good (the accounting's source)."""
         self._wall = wall

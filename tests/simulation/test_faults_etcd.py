@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from bwvisu.adapters.etcd import Committed, Condition, Conflict, DeletePrefix, Operation
+from bwvisu.api.metrics import watch_mirrors
 from bwvisu.domain.lifecycle import Phase
 from bwvisu.domain.principal import Principal, Scope
 from bwvisu.errors import BwvisuError, OperatorError, TryAgain
@@ -19,6 +21,8 @@ PORTAL = Principal("portal", frozenset(Scope))
 OUTAGE = 300.0
 RELISTED = 75.0
 """Seconds within which a mirror has listed everything again, and what it had missed has had its effects."""
+STALLED = 15.0
+"""Age of a mirror that is not right; seconds."""
 RESUMED = 60.0
 BLOCKED = 120.0
 """Seconds for which a port whose reservation is in doubt is given to nobody; there are few here."""
@@ -98,14 +102,26 @@ async def test_fault_13a_all_watches_break_and_their_history_is_gone(scene: Scen
 
 @simulated
 async def test_fault_14_watches_that_stall_in_silence_are_repaired_by_the_relist(scene: Scene) -> None:
-    """Nobody is told of anything any more: within about a minute everything is known nevertheless."""
+    """Nobody is told of anything any more: within about a minute everything is known nevertheless.
+
+    Until then the mirror's age, a metric, tells of it.
+    """
+    registry = CollectorRegistry()
+    watch_mirrors(scene.apis[0].context.state, registry)
+
+    def age() -> float:
+        return registry.get_sample_value("bwvisu_mirror_age_seconds", {"mirror": "jobs"}) or 0.0
+
     await scene.served()
+    assert age() < STALLED
     scene.odds.always.add("etcd.watch-stalled")
     person = await scene.wanted("bob")
     stalled = scene.weather.struck["etcd.watch-stalled"]
     assert stalled >= 2, "the leader's watch and the API's"
+    await scene.until(lambda: age() > STALLED, "the mirror is old", RELISTED)
     await scene.until(lambda: scene.invariants.status.get(person.job_id or ""), "the leader knows of it", RELISTED)
     scene.odds.clear()
+    await scene.until(lambda: age() < STALLED, "it is young again", RELISTED)
     await scene.reaches(person, Phase.READY, 2 * RELISTED)
 
 

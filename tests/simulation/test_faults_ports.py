@@ -85,12 +85,16 @@ async def test_fault_16_requests_at_once_and_again_are_given_the_same_ports(scen
 
 @simulated
 async def test_fault_18_who_finds_all_ports_in_use_is_told_and_served_as_soon_as_one_is_free(scene: Scene) -> None:
-    """The job shows ``port-pool-exhausted``; once a port's quarantine is over, it has it."""
+    """The job shows ``port-pool-exhausted``, its script gets 503; once a port's quarantine is over, it has it."""
     for node in scene.slurm.nodes.values():
         node.slots = PORTS // 2  # each host has only so many ports itself
     people = [await scene.served() for _ in range(PORTS)]
     late = await scene.wanted("bob")
     await scene.until(lambda: scene.reason(late) == "port-pool-exhausted", "it is told")
+    refused = await asked(scene, late)
+    assert refused is not None
+    assert refused.status == 503
+    assert str(refused.content["type"]).endswith("/problems/port-pool-exhausted")
     await people[0].delete()
     gateway, forward = scene.forward(people[0])
     await scene.until(lambda: scene.leads(gateway, forward.external_port) is None, "a port has been given up", AT_ONCE)

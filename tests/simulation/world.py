@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from bwvisu.adapters.etcd import Entry, Put
@@ -11,6 +11,7 @@ from bwvisu.adapters.records import encode
 from bwvisu.domain.cluster import Installation
 from bwvisu.domain.naming import SlurmJobName
 from bwvisu.settings.cluster import LimitSettings
+from keyhole.domain import Run
 from keyhole.nat.model import Target
 from tests.simulation.asgi import Reply, post
 from tests.simulation.command_node import SimCommandNode
@@ -86,6 +87,7 @@ class World:
 
     def say(self, what: str) -> None:
         """A line of the trace."""
+        self.invariants.overheard("a line of the log", what)
         self.trace.append(f"{self.loop.time():9.3f} {what}")
 
     def _limit(self, limits: LimitSettings) -> None:
@@ -102,6 +104,7 @@ class World:
     def person(self, user: str, cluster: str | None = None) -> Person:
         """Somebody new who wants a job."""
         person = Person(len(self.people), user, self.apis, self.weather, cluster)
+        person.on_accepted = self.invariants.promised
         self.people.append(person)
         return person
 
@@ -118,6 +121,8 @@ class World:
         slurm.on_start, slurm.on_end = partial(self._job_started, slurm), self._job_ended
         slurm.on_change = partial(self._slurm_changed, slurm)
         slurm.on_limit = self._time_set
+        beliefs = self.invariants.beliefs
+        slurm.on_asked, slurm.on_told, slurm.on_looked = beliefs.asked, beliefs.told, beliefs.looked
         self.slurms.append(slurm)
         return slurm
 
@@ -139,9 +144,14 @@ class World:
 
     # ---- what invariants watch --------------------------------------------------------------------------------
 
+    def _run_on(self, host: Host) -> Callable[[Sequence[str]], None]:
+        return lambda argv: self.invariants.overheard(f"an argument on {host.name}", "\n".join(argv))
+
     def _watch_over(self) -> None:
         self.invariants.leader = self._leader_name
         self.invariants.live = self.live
+        for host in self.hosts.values():
+            host.on_run = self._run_on(host)
         self.invariants.limit = self.limit
         self.invariants.flows = lambda name: [(flow.port, flow.target) for flow in self.gateways[name].flows]
 
@@ -200,7 +210,7 @@ class World:
         if name is None or not script.job_id:
             return
         self.say(f"slurm: job {job.job_id} run {job.run} starts on {','.join(job.hosts)}")
-        self.invariants.hosts[name.job_id, name.attempt].update(job.hosts)
+        self.invariants.hosts[name.job_id, Run(name.attempt, job.run)].update(job.hosts)
         process = Process(f"job-{job.job_id}.{job.run}")
         self.scripts[job.job_id, job.run] = script, process
         task = self.loop.spawn(process, script.run())

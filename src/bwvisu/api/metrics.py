@@ -2,12 +2,10 @@
 
 import time
 from functools import partial
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bwvisu.adapters.etcd import Mirror
 from bwvisu.services.events import Lapse
 from bwvisu.services.feed import Feed
 from bwvisu.services.state import State
@@ -55,7 +53,7 @@ def watch_mirrors(state: State, registry: CollectorRegistry) -> None:
     repairs = Gauge("bwvisu_mirror_repairs", "Changes that a watch had lost", ["mirror"], registry=registry)
     unreadable = Gauge("bwvisu_unreadable_records", "Records that cannot be read", ["kind"], registry=registry)
     for name, mirror in state.mirrors.items():
-        age.labels(name).set_function(partial(_age, mirror))
+        age.labels(name).set_function(partial(getattr, mirror, "age"))
         repairs.labels(name).set_function(partial(getattr, mirror, "repairs"))
     for kind in state.unreadable:
         unreadable.labels(kind).set_function(partial(_unreadable, state, kind))
@@ -68,10 +66,6 @@ def watch_feed(feed: Feed, registry: CollectorRegistry) -> None:
     resyncs = Gauge("bwvisu_event_resyncs", "Streams that had to begin anew", ["reason"], registry=registry)
     for lapse in Lapse:
         resyncs.labels(lapse.value).set_function(partial(feed.lapses.__getitem__, lapse))
-
-
-def _age(mirror: Mirror[Any]) -> float:
-    return time.monotonic() - mirror.synced_at
 
 
 def _unreadable(state: State, kind: str) -> float:

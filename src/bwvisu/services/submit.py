@@ -111,6 +111,7 @@ async def _draft(
         parameters=order.parameters,
         bundle=bundle.digest,
         services=bundle.application.services,
+        start_timeout=bundle.application.start_timeout,
         created_at=context.now(),
         created_by=principal.name,
         created_for=principal.behalf,

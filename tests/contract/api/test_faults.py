@@ -148,7 +148,7 @@ async def test_a_frozen_etcd_is_told_and_overcome(own_etcd: EtcdCluster, bundles
         async def ready() -> bool:
             return (await api.client().get("/readyz")).status_code == 200
 
-        await eventually_true(ready, 20)
+        await eventually_true(ready, 60)
         again = await api.client().post("/api/v1/jobs", json=GOOD, headers={"Idempotency-Key": "k"})
         assert again.status_code in (200, 201)
         assert set(await api.records("specs")) == {job["id"], again.json()["id"]}

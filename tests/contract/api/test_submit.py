@@ -194,7 +194,7 @@ async def test_the_idempotency_record_and_the_question_hang_on_a_lease(api: Serv
 async def test_nobody_answers_about_the_user_so_the_job_is_accepted_and_judged_later(api: Service) -> None:
     began = asyncio.get_running_loop().time()
     job = await api.submit(user="carol")
-    assert 1.5 < asyncio.get_running_loop().time() - began < 10
+    assert 1.5 < asyncio.get_running_loop().time() - began < 15
     assert job["state"] == "accepted"
     assert set(await api.records("lookups")) == {"main/carol"}
 

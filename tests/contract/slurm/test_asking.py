@@ -56,8 +56,8 @@ async def test_a_script_that_did_not_arrive_whole_is_not_submitted(
     site: Site, desk: Desk, arrives: Callable[[bytes], bytes]
 ) -> None:
     job = request(script=b"#!/bin/sh\n" + b"# x\n" * 500 + b"sleep 300\n")
-    whole = submitting.conversation(job, 2)
-    cut = Conversation(whole.argv, whole.ready, arrives(job.script), whole.deadline, whole.ready_within)
+    whole = submitting.conversation(job, 20)
+    cut = Conversation(whole.argv, whole.ready, arrives(job.script), whole.deadline, ready_within=20)
     outcome = await site.wire.converse(site.nodes[0], cut)
     assert submitting.parse(outcome, submitting.digest(job.script)) == NotStarted("the script did not arrive whole")
     assert await desk.shown(job.job_name) is None
@@ -151,7 +151,7 @@ async def test_while_slurmctld_is_dead_nothing_is_submitted_and_jobs_are_known_a
 ) -> None:
     held, lost = request(options=("--hold",)), request()
     number = await desk.submit(held)
-    await eventually(lambda: site.saved(held.job_name), 30)
+    await eventually(lambda: site.saved(held.job_name), 60)
     site.power(False)
     try:
         assert isinstance(await hasty.submit(lost), Unknown)

@@ -65,6 +65,11 @@ class Mirror(Generic[T]):
         self._subscriptions: set[Subscription[T]] = set()
 
     @property
+    def age(self) -> float:
+        """Seconds since etcd last confirmed what is here; infinite before the first time."""
+        return self._clock() - self.synced_at
+
+    @property
     def entries(self) -> Mapping[str, Entry]:
         """Everything there is as it is stored, readable or not."""
         return MappingProxyType(self._replica.entries)
