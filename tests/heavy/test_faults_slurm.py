@@ -4,6 +4,7 @@
 5 s and gives a silent node up after 5 s, where a real one takes five minutes for each.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -16,8 +17,7 @@ from bwvisu.cli.local import until
 from bwvisu.sandbox import Options, Sandbox
 from tests.support.chaos import SWIFT, Scene, flows, grants, paused, processes, scene, send, stopped, throughout, viewer
 from tests.support.cluster import remove
-from tests.support.jobs_voice import speak
-from tests.support.world import forwards, slurm_jobs, states
+from tests.support.world import etcd_keys, forwards, slurm_jobs, states
 
 LONGEST = 3
 """Seconds that any call of Slurm's commands may take under `SWIFT`."""
@@ -81,21 +81,36 @@ def answers(box: Sandbox) -> bool:
 
 
 def test_fault_06_jobs_that_ended_and_were_purged_while_nobody_led(hasty: Sandbox, tmp_path: Path) -> None:
-    """Without accounting: what the job itself has said decides; without that it is lost, and is told so in words."""
+    """Without accounting: what the job's own client has said decides; without that it is lost, and is told so in words.
+
+    The page ends itself with 143 when it is asked to end.
+    """
     with scene(hasty, tmp_path, "api", "keyhole") as world:
         world.lead("first")
         told, silent = world.session(), world.session()
         world.service.kill("first")
-        speak(world.service, told["id"], "reports", seq=99, event="exited", exit_code=0)
-        for job in (told, silent):
-            assert hasty.run("ctl", ["scancel", str(job["slurm"]["job_id"])]).returncode == 0
+        cancel_there(hasty, told)
+        until(lambda: "exited" in reports_of(world, told), 60, "its client has told of its end")
+        world.service.kill("keyhole")
+        cancel_there(hasty, silent)
         until(lambda: not any(in_squeue(hasty, job) for job in (told, silent)), 60, "Slurm has forgotten them")
         assert {world.alice.job(job["id"])["state"] for job in (told, silent)} == {"available"}
         world.lead("second")
         ends = [world.alice.wait(job["id"], "finished", 60) for job in (told, silent)]
-        assert [(job["outcome"], job["exit_code"]) for job in ends] == [("completed", 0), ("lost", None)]
+        assert [(job["outcome"], job["exit_code"]) for job in ends] == [("failed", 143), ("lost", None)]
         assert "cannot say how it ended" in ends[1]["reason"]["message"]
         world.empty()
+
+
+def cancel_there(box: Sandbox, job: dict[str, Any]) -> None:
+    """By Slurm's own means, behind our back."""
+    assert box.run("ctl", ["scancel", str(job["slurm"]["job_id"])]).returncode == 0
+
+
+def reports_of(world: Scene, job: dict[str, Any]) -> set[str]:
+    """What a job's client has told."""
+    told = etcd_keys(world.service, "reports")
+    return {json.loads(value)["event"] for key, value in told.items() if job["id"] in key}
 
 
 def in_squeue(box: Sandbox, job: dict[str, Any]) -> bool:
