@@ -65,6 +65,7 @@ _APPLICATION: dict[str, Any] = {
         "required": [],
         "additionalProperties": False,
     },
+    "cluster_parameters": {},
     "digest": "c8e8275a27f0f9a4a9f9a8e0a1ba2cf6f7e3ac1c6e4c2f3a83e9a2a4f1c1b0d7",
 }
 _CLUSTER: dict[str, Any] = {

@@ -186,6 +186,8 @@ class ApplicationView(Document):
     """Where it can run."""
     parameters: dict[str, Any]
     """JSON Schema (2020-12); the properties are in the order of the form."""
+    cluster_parameters: dict[str, dict[str, Any]]
+    """The same for clusters where limits, choices or defaults are narrower, by their names; elsewhere `parameters`."""
     digest: str
     """SHA-256 of its bundle."""
 

@@ -110,7 +110,7 @@ def access_view(access: Access) -> AccessView:
 def application_view(bundle: Bundle, clusters: tuple[str, ...]) -> ApplicationView:
     """An application; ``clusters`` are all that there are."""
     application = bundle.application
-    allowed = application.clusters or clusters
+    allowed = tuple(cluster for cluster in clusters if cluster in (application.clusters or clusters))
     return ApplicationView(
         name=bundle.name,
         title=application.title,
@@ -118,8 +118,11 @@ def application_view(bundle: Bundle, clusters: tuple[str, ...]) -> ApplicationVi
         version=application.version,
         category=application.category,
         ports=tuple(PortView(name=port.name, protocol=port.protocol, path=port.path) for port in application.ports),
-        clusters=tuple(cluster for cluster in clusters if cluster in allowed),
+        clusters=allowed,
         parameters=application.json_schema(),
+        cluster_parameters={
+            cluster: application.on(cluster).json_schema() for cluster in allowed if application.differs_on(cluster)
+        },
         digest=bundle.digest,
     )
 

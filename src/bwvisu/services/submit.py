@@ -84,7 +84,7 @@ async def _draft(context: Context, request: JobRequest, principal: Principal, ti
     bundle = _bundle(context, request.application)
     cluster = _cluster(context, bundle, request.cluster)
     accounts.check_name(context, cluster, request.user)
-    parameters = bundle.check(request.parameters)
+    parameters = bundle.check(request.parameters, cluster)
     await accounts.judge(context, cluster, request.user)
     spec = JobSpec(
         id=_new_id(context),

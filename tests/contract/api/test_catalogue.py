@@ -24,6 +24,30 @@ async def test_the_catalogue_shows_parameters_as_json_schema(api: Service) -> No
     assert shown["parameters"]["properties"]["minutes"]["maximum"] == 60
 
 
+async def test_what_is_asked_only_sometimes_or_is_narrower_on_a_cluster(api: Service, bundles: Path) -> None:
+    gpus = (
+        "gpus: {type: integer, minimum: 1, maximum: 8, default: 1, when: {flag: true}, clusters: {main: {maximum: 2}}}"
+    )
+    make_bundle(bundles / "cards", APP + f"  {gpus}\n")
+    api.context.catalogue.refresh()
+    shown = (await api.client().get("/api/v1/applications/cards")).json()
+    assert shown["parameters"]["allOf"][0]["if"] == {"properties": {"flag": {"enum": [True]}}, "required": ["flag"]}
+    assert shown["parameters"]["properties"]["gpus"]["maximum"] == 8
+    assert shown["cluster_parameters"]["main"]["properties"]["gpus"]["maximum"] == 2
+    for given, told in (
+        ({"gpus": 2}, "gpus is asked only where flag is true"),
+        ({"flag": True, "gpus": 3}, "gpus must be at most 2"),
+    ):
+        body = {"user": "alice", "application": "cards", "parameters": given}
+        answer = await api.client().post("/api/v1/jobs", json=body)
+        assert answer.status_code == 422
+        assert problem(answer)["errors"] == [{"pointer": "/parameters/gpus", "detail": told}]
+    job = await api.submit(application="cards")
+    again = await api.submit(application="cards", parameters=job["parameters"])
+    assert again["parameters"] == job["parameters"]
+    assert (job["parameters"]["flag"], job["parameters"]["gpus"]) == (False, 1)
+
+
 async def test_a_new_application_appears_without_a_restart(api: Service, bundles: Path) -> None:
     make_bundle(bundles / "another", APP)
 
