@@ -94,7 +94,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         },
     },
     "ApplicationView": _APPLICATION,
-    "ApplicationList": {"items": [_APPLICATION]},
+    "ApplicationList": {
+        "items": [_APPLICATION],
+        "broken": [{"name": "terminal", "problems": ["job.sh.j2, line 4: unexpected '}'"], "served": True}],
+    },
     "ClusterStatus": _CLUSTER,
     "ClusterList": {"items": [_CLUSTER]},
     "UserView": {"user": "alice", "cluster": "main"},

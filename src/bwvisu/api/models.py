@@ -192,10 +192,23 @@ class ApplicationView(Document):
     """SHA-256 of its bundle."""
 
 
+class BrokenBundle(Document):
+    """A bundle that cannot be used as it is."""
+
+    name: str
+    """Of its application; empty: the whole catalogue cannot be read."""
+    problems: tuple[str, ...]
+    """Each one a sentence for the administrator."""
+    served: bool
+    """Its last good version is still there and can be started."""
+
+
 class ApplicationList(Document):
     """The catalogue."""
 
     items: tuple[ApplicationView, ...]
+    broken: tuple[BrokenBundle, ...]
+    """Bundles that somebody must mend; only holders of the scope `admin` are told of them."""
 
 
 class NodeStatus(Document):

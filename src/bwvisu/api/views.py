@@ -1,9 +1,11 @@
 """From what services answer to the API's documents: pure."""
 
-from bwvisu.adapters.bundles import Bundle
+from bwvisu.adapters.bundles import Bundle, Catalogue
 from bwvisu.api.models import (
     AccessView,
+    ApplicationList,
     ApplicationView,
+    BrokenBundle,
     ClusterStatus,
     ExtensionView,
     FormView,
@@ -125,6 +127,15 @@ def application_view(bundle: Bundle, clusters: tuple[str, ...]) -> ApplicationVi
         },
         digest=bundle.digest,
     )
+
+
+def catalogue_view(catalogue: Catalogue, clusters: tuple[str, ...], *, whole: bool) -> ApplicationList:
+    """Everything that can be started, and with ``whole`` what somebody must mend."""
+    items = tuple(application_view(each, clusters) for each in catalogue.all())
+    served = {each.name for each in items}
+    problems = sorted(catalogue.problems.items()) if whole else ()
+    broken = (BrokenBundle(name=name, problems=why, served=name in served) for name, why in problems)
+    return ApplicationList(items=items, broken=tuple(broken))
 
 
 def cluster_view(cluster: Cluster) -> ClusterStatus:

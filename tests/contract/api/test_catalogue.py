@@ -1,9 +1,11 @@
 """Applications, clusters, users, health and metrics."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from bwvisu.adapters.etcd import Put
 from bwvisu.adapters.records import encode
@@ -55,6 +57,38 @@ async def test_a_new_application_appears_without_a_restart(api: Service, bundles
         return (await api.client().get("/api/v1/applications/another")).status_code == 200
 
     await eventually_true(there)
+
+
+async def test_a_broken_bundle_is_reported_while_its_last_good_version_stays(api: Service, bundles: Path) -> None:
+    make_bundle(bundles / "never", "title: [")
+    good = (bundles / "probe" / "job.sh.j2").read_text()
+    with capture_logs() as logs:
+        (bundles / "probe" / "job.sh.j2").write_text("no shell\n")
+        await eventually_true(lambda: counted(api, (1, 2)))
+        listed = (await api.client().get("/api/v1/applications")).json()
+        assert [each["name"] for each in listed["items"]] == ["probe"]
+        assert [(each["name"], each["served"]) for each in listed["broken"]] == [("never", False), ("probe", True)]
+        assert "begins with #!" in listed["broken"][1]["problems"][0]
+        assert (await api.client("reader").get("/api/v1/applications")).json()["broken"] == []
+        await api.submit()
+        (bundles / "probe" / "job.sh.j2").write_text(good)
+        await eventually_true(lambda: counted(api, (1, 1)))
+        await eventually_true(lambda: said(logs, "application is not broken any more"))
+    broken = [each for each in logs if each["event"] == "application is broken"]
+    assert sorted((each["application"], each["last_good_version_stays"]) for each in broken) == [
+        ("never", False),
+        ("probe", True),
+    ]
+
+
+async def counted(api: Service, wanted: tuple[int, int]) -> bool:
+    text = (await api.client().get("/metrics")).text
+    found = {family.name: family.samples[0].value for family in text_string_to_metric_families(text) if family.samples}
+    return (found["bwvisu_applications"], found["bwvisu_broken_applications"]) == wanted
+
+
+async def said(logs: Sequence[Mapping[str, object]], event: str) -> bool:
+    return any(each["event"] == event for each in logs)
 
 
 async def test_an_application_of_another_cluster_does_not_run_here(api: Service, bundles: Path) -> None:
