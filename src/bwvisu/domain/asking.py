@@ -4,7 +4,7 @@ A value for a parameter that is not asked is refused unless it is the one that t
 effect would mislead, and what a job shows of its parameters can be sent again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from bwvisu.domain.declared import Common, Condition, Schema, Unfit, same
 from bwvisu.domain.job import Scalar
@@ -56,7 +56,7 @@ def read(parameters: Parameters, given: Mapping[str, object]) -> tuple[Mapping[s
             wrong[name] = ""  # nobody knows whether it is asked
             continue
         try:
-            if all(other in asked and _among(values[other], wanted) for other, wanted in parameter.when.items()):
+            if holds(parameter.when, asked, values):
                 asked.add(name)
                 values[name] = _asked(parameter, name, given)
             else:
@@ -64,6 +64,11 @@ def read(parameters: Parameters, given: Mapping[str, object]) -> tuple[Mapping[s
         except Unfit as error:
             wrong[name] = str(error)
     return values, {name: why for name, why in wrong.items() if why}
+
+
+def holds(when: Condition, asked: Container[str], values: Mapping[str, Scalar]) -> bool:
+    """Whether a parameter is asked, where these are asked and have these values."""
+    return all(other in asked and _among(values[other], wanted) for other, wanted in when.items())
 
 
 def json_schema(title: str, parameters: Parameters) -> Schema:

@@ -1,0 +1,141 @@
+"""``bwvisu app``: write applications: look them over, see their scripts, try them, take them over from elsewhere."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from bwvisu.cli import display, parameters
+from bwvisu.cli.exits import Exit, epilog
+from bwvisu.cli.output import AsJson, notice, plain, print_json
+from bwvisu.errors import NotFound, UserError
+
+if TYPE_CHECKING:
+    from bwvisu.adapters.bundles import Bundle
+    from bwvisu.adapters.lint import Report
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Write applications: check, render, try them.", epilog=epilog()
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="PATH", help="The bundle's folder.", show_default=False)]
+Parameter = Annotated[
+    list[str],
+    typer.Option("--param", "--parameter", "-p", metavar="NAME=VALUE", help="May be given several times."),
+]
+STYLES = {"error": "red", "warning": "yellow"}
+
+
+@app.command()
+def lint(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[PATH]...", help="Folders of bundles, or bundles; none: this folder.", show_default=False
+        ),
+    ] = [],  # noqa: B006 typer copies it
+    *,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Warnings count as errors, and so does a missing shellcheck.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with applications, before users see them.
+
+    Checked are declaration and template, the scripts of many example values by the shell's own parser and by
+    shellcheck, ports, picture and README. Nothing is executed. Exit code 1: there are errors.
+    """
+    from bwvisu.adapters.lint import lint as look_over  # noqa: PLC0415 pydantic takes 0.3 s
+
+    reports = [look_over(folder) for folder in bundles_in(paths or [Path()])]
+    if as_json:
+        print_json([_as_json(report, strict=strict) for report in reports])
+    else:
+        _show(reports)
+    if not all(report.is_good(strict=strict) for report in reports):
+        raise typer.Exit(Exit.REFUSED)
+
+
+@app.command()
+def render(
+    path: Folder,
+    parameter: Parameter = [],  # noqa: B006
+    cluster: Annotated[str, typer.Option(help="For which cluster.")] = "main",
+    user: Annotated[str, typer.Option(help="For whom.")] = "alice",
+    *,
+    brief: Annotated[bool, typer.Option("--brief", help="Leave out the keyhole's client.")] = False,
+) -> None:
+    """Print the batch script that Slurm would be given; its secrets open nothing."""
+    from bwvisu.adapters.preview import preview  # noqa: PLC0415
+
+    bundle = read(path)
+    with parameters.in_words(properties(bundle, cluster)):
+        values = bundle.check(parameters.typed(parameter, properties(bundle, cluster)), cluster)
+        script = preview(bundle, values, user=user, cluster=cluster, brief=brief)
+    sys.stdout.write(script if script.endswith("\n") else f"{script}\n")
+
+
+def bundles_in(paths: list[Path]) -> list[Path]:
+    """Each bundle that is meant: a folder with ``app.yaml``, else the folders in it.  Raises NotFound."""
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            raise NotFound(f"{path} is no folder")
+        inside = [each for each in sorted(path.iterdir()) if each.is_dir() and not each.name.startswith((".", "_"))]
+        mine = [path] if (path / "app.yaml").exists() else inside
+        if not mine:
+            raise NotFound(f"{path} holds no application: no app.yaml, and no folder that could be one")
+        found += mine
+    return found
+
+
+def read(path: Path) -> "Bundle":
+    """The bundle in this folder; raises UserError with everything that is wrong."""
+    from bwvisu.adapters.bundles import BrokenBundle, read_bundle  # noqa: PLC0415
+
+    try:
+        return read_bundle(path.resolve())
+    except BrokenBundle as broken:
+        raise UserError("\n".join(broken.problems)) from broken
+
+
+def properties(bundle: "Bundle", cluster: str) -> dict[str, Any]:
+    """What it asks there, as the API would publish it."""
+    found: Any = bundle.application.on(cluster).json_schema()["properties"]
+    return dict(found)
+
+
+def _as_json(report: "Report", *, strict: bool) -> dict[str, Any]:
+    return {
+        "application": report.name,
+        "good": report.is_good(strict=strict),
+        "scripts": report.scripts,
+        "shellcheck": report.shellchecked,
+        "findings": [
+            {
+                "level": str(each.level),
+                "rule": each.rule,
+                "file": each.file,
+                "line": each.line,
+                "message": each.message,
+            }
+            for each in report.findings
+        ],
+    }
+
+
+def _show(reports: "list[Report]") -> None:
+    shown = display.columns("Application", "Level", "Rule", "Where", "What")
+    for report in reports:
+        for each in report.findings:
+            cells = (each.rule, each.where, each.message)
+            level = Text(str(each.level), style=STYLES[each.level])
+            shown.add_row(plain(report.name), level, *(Text(plain(cell)) for cell in cells))
+        if not report.findings:
+            told = f"{report.scripts} different scripts read"
+            shown.add_row(plain(report.name), Text("good", style="green"), "", "", told)
+    display.show(shown)
+    if any(report.scripts and not report.shellchecked for report in reports):
+        notice("shellcheck is missing: apt-get install shellcheck")
