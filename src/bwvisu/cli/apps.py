@@ -1,6 +1,8 @@
 """``bwvisu app``: write applications: look them over, see their scripts, try them, take them over from elsewhere."""
 
+import getpass
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +11,9 @@ from rich.text import Text
 
 from bwvisu.cli import display, parameters
 from bwvisu.cli.exits import Exit, epilog
-from bwvisu.cli.output import AsJson, notice, plain, print_json
+from bwvisu.cli.options import Cluster, ProfileName, TokenFile, Url
+from bwvisu.cli.output import AsJson, notice, plain, print_json, print_lines
+from bwvisu.cli.profiles import connection
 from bwvisu.errors import NotFound, UserError
 
 if TYPE_CHECKING:
@@ -32,9 +36,7 @@ STYLES = {"error": "red", "warning": "yellow"}
 def lint(
     paths: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="[PATH]...", help="Folders of bundles, or bundles; none: this folder.", show_default=False
-        ),
+        typer.Argument(metavar="PATH", help="Folders of bundles, or bundles; none: this folder.", show_default=False),
     ] = [],  # noqa: B006 typer copies it
     *,
     strict: Annotated[
@@ -75,6 +77,78 @@ def render(
         values = bundle.check(parameters.typed(parameter, properties(bundle, cluster)), cluster)
         script = preview(bundle, values, user=user, cluster=cluster, brief=brief)
     sys.stdout.write(script if script.endswith("\n") else f"{script}\n")
+
+
+@app.command("try")
+def try_out(
+    path: Folder,
+    parameter: Parameter = [],  # noqa: B006
+    cluster: Cluster = None,
+    user: Annotated[str | None, typer.Option("--user", help="Whose job it will be.", show_default="you")] = None,
+    sandbox: Annotated[
+        str | None,
+        typer.Option("--sandbox", help="A sandbox that is up.", show_default="that which is up, else a new one"),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds until all its ports must have answered.")] = 300,
+    profile: ProfileName = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Run an application once, as a real job, and tell each step with its time; then end it and tidy up.
+
+    Without --profile, --url or --token-file it runs on a sandbox cluster on this machine, which needs root on Debian
+    12; with one of them by that service, which must have the very bundle. Exit code 5: it did not get there.
+    """
+    from bwvisu.cli import trial, trial_place  # noqa: PLC0415 loads the sandbox
+    from bwvisu.cli.endings import end_on_any  # noqa: PLC0415
+
+    bundle = read(path)
+    body: dict[str, Any] = {"application": bundle.name}
+    body["parameters"] = parameters.typed(parameter, properties(bundle, cluster or ""))
+    if cluster:
+        body["cluster"] = cluster
+    end_on_any()
+    steps = Steps(quiet=as_json)
+    remote = profile or url or token_file
+    where = connection(profile=profile, url=url, token_file=token_file) if remote else None
+    place = (
+        trial_place.by_api(bundle, where, steps.say)
+        if where
+        else trial_place.on_sandbox(bundle, path, sandbox, steps.say)
+    )
+    with place as (rest, log), parameters.in_words(properties(bundle, cluster or "")):
+        body["user"] = user or rest.connection.user or getpass.getuser()
+        tried = trial.run(rest, body, timeout, steps.tell, log)
+    if as_json:
+        print_json({"application": bundle.name, **trial.as_json(tried, steps.told)})
+    elif not tried.good:
+        notice(f"It did not get there: {tried.why}")
+        if tried.log:
+            print_lines(tried.log)
+    if not tried.good:
+        raise typer.Exit(Exit.NOT_REACHED)
+
+
+class Steps:
+    """Tells the steps of a trial, as they come or all at the end."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._began = time.monotonic()
+        self.told: list[dict[str, Any]] = []
+
+    def say(self, what: str) -> None:
+        """Something about the place, with the time since the beginning: on stderr, the trial itself is the answer."""
+        if not self._quiet:
+            notice(f"{time.monotonic() - self._began:6.1f} s  {what}")
+
+    def tell(self, step: str, seconds: float, detail: str = "") -> None:
+        """A step of the job."""
+        self.told.append({"step": step, "seconds": round(seconds, 2), "detail": detail or None})
+        if not self._quiet:
+            typer.echo(f"{seconds:6.1f} s  {plain(step)}" + (f": {plain(detail)}" if detail else ""))
 
 
 def bundles_in(paths: list[Path]) -> list[Path]:
