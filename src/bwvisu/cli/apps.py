@@ -3,6 +3,7 @@
 import getpass
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,6 +130,48 @@ def try_out(
             print_lines(tried.log)
     if not tried.good:
         raise typer.Exit(Exit.NOT_REACHED)
+
+
+@app.command("import-ood")
+def import_ood(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a batch-connect application.")],
+    into: Annotated[Path, typer.Option("--into", help="Where the bundle's folder is made.")] = Path(),
+    name: Annotated[str | None, typer.Option("--name", help="The bundle's name.", show_default="the folder's")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Take an application of Open OnDemand over, as far as that can be done without running Ruby.
+
+    What could not be translated is listed file by file, here and in the new README.md; until it is mended, the bundle
+    does not load. Nothing is executed, and nothing is written but one new folder.
+    """
+    from bwvisu.adapters import ondemand  # noqa: PLC0415
+
+    called = ondemand.name_of(name or folder.resolve().name)
+    if name is not None and called != name:
+        raise typer.BadParameter("lower-case letters, digits and -", param_hint="--name")
+    imported = ondemand.translate(called, ondemand.read_folder(folder))
+    target = into / called
+    ondemand.write_folder(target, imported.files)
+    if as_json:
+        print_json(
+            {
+                "application": called,
+                "path": str(target),
+                "files": imported.sources,
+                "notes": [asdict(note) for note in imported.notes],
+            }
+        )
+        return
+    shown = display.columns("File", "Line", "What is left to do", "Text")
+    for note in imported.notes:
+        cells = (note.file, note.line or "", note.why, note.text)
+        shown.add_row(*(Text(plain(cell)) for cell in cells))
+    for file, became in imported.sources.items():
+        if not any(note.file == file for note in imported.notes):
+            shown.add_row(*(Text(plain(cell)) for cell in (file, "", became, "")))
+    display.show(shown)
+    notice(f"written: {target}; next: bwvisu app lint {target}")
 
 
 class Steps:
