@@ -47,10 +47,10 @@ def syntax(scripts: Sequence[str]) -> Iterator[Remark]:
     """What each script's own shell, reading only, has against it; bash reads for shells that are not here."""
     for place, script in enumerate(scripts):
         program = shutil.which(dialect(script)) or "bash"
-        done = subprocess.run(
-            [program, "-n"], input=script.encode(), capture_output=True, timeout=PATIENCE, check=False
-        )
-        if done.returncode != 0:
+        done = _asked([program, "-n"], script)
+        if done is None:
+            yield Remark(place, 0, "shell-syntax", f"{Path(program).name} -n does not come to an end", serious=True)
+        elif done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip().splitlines() or ["does not understand the script"]
             match = _SYNTAX.search(said[0])
             line, message = (int(match[1]), match[2]) if match else (0, said[0])
@@ -66,12 +66,25 @@ def style(program: str, scripts: Sequence[str]) -> Iterator[Remark]:
         for shell in sorted({dialect(script) for script in scripts} & set(CHECKED)):
             chosen = [file for file, script in zip(files, scripts, strict=True) if dialect(script) == shell]
             argv = [program, "--norc", "--format=json1", f"--shell={shell}", *map(str, chosen)]
-            environment = {name: value for name, value in os.environ.items() if name != "SHELLCHECK_OPTS"}
-            done = subprocess.run(argv, capture_output=True, timeout=PATIENCE, cwd=folder, env=environment, check=False)
+            done = _asked(argv)
             yield from _remarks(done)
 
 
-def _remarks(done: subprocess.CompletedProcess[bytes]) -> Iterator[Remark]:
+def _asked(argv: Sequence[str], given: str = "") -> subprocess.CompletedProcess[bytes] | None:
+    """Ask a program; None: it did not answer in time.  Who runs it may have options for shellcheck: they do not count."""
+    environment = {name: value for name, value in os.environ.items() if name != "SHELLCHECK_OPTS"}
+    try:
+        return subprocess.run(
+            argv, input=given.encode(), capture_output=True, timeout=PATIENCE, env=environment, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _remarks(done: subprocess.CompletedProcess[bytes] | None) -> Iterator[Remark]:
+    if done is None:
+        yield Remark(0, 0, "shellcheck", "shellcheck does not come to an end", serious=True)
+        return
     try:
         comments = json.loads(done.stdout)["comments"]
     except (KeyError, ValueError):

@@ -9,7 +9,7 @@ from typing import Any
 from bwvisu.adapters import strict_yaml
 from bwvisu.adapters.ondemand.erb import has_tags
 from bwvisu.adapters.ondemand.notes import Notes
-from bwvisu.adapters.ondemand.ruby import NotUnderstood, Term, Type, quoted
+from bwvisu.adapters.ondemand.terms import NotUnderstood, Term, Type, quoted
 from bwvisu.domain.application import PARAMETER_NAME, RESERVED
 
 WORD = "[A-Za-z0-9][A-Za-z0-9._-]*"

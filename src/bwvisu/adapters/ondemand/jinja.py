@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from bwvisu.adapters.ondemand.erb import Kind, Piece, pieces
 from bwvisu.adapters.ondemand.notes import Notes
-from bwvisu.adapters.ondemand.ruby import Names, NotUnderstood, Term, condition, negated, value
+from bwvisu.adapters.ondemand.ruby import Names, condition, value
 from bwvisu.adapters.ondemand.shell_state import ShellState
+from bwvisu.adapters.ondemand.terms import NotUnderstood, Term, negated
 
 _MARKS = re.compile(r"\{\{|\{%|\{$")
 _MAGIC = re.compile(r"^#(?=SBATCH|PBS|BSUB|KEYHOLE)", re.MULTILINE)

@@ -7,8 +7,9 @@ from bwvisu.adapters.ondemand.erb import Kind, pieces
 from bwvisu.adapters.ondemand.form import Form
 from bwvisu.adapters.ondemand.jinja import Translator
 from bwvisu.adapters.ondemand.notes import Notes
-from bwvisu.adapters.ondemand.ruby import Names, Term
+from bwvisu.adapters.ondemand.ruby import Names
 from bwvisu.adapters.ondemand.submit import Submission
+from bwvisu.adapters.ondemand.terms import Term
 
 PARTS = ("before", "script", "after")
 _SHEBANG = re.compile(r"#!\s*(?:/usr)?/bin/(?:env +)?(bash|sh)( +-[a-z]+)?[ \t]*(?:\n|$)")

@@ -8,7 +8,8 @@ from bwvisu.adapters import directives, strict_yaml
 from bwvisu.adapters.ondemand.erb import Kind, pieces
 from bwvisu.adapters.ondemand.jinja import Translator
 from bwvisu.adapters.ondemand.notes import Notes
-from bwvisu.adapters.ondemand.ruby import Names, Term
+from bwvisu.adapters.ondemand.ruby import Names
+from bwvisu.adapters.ondemand.terms import Term
 
 OPTIONS = {
     "queue_name": "partition",

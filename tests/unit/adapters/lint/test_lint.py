@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given
 
 from bwvisu.adapters.lint import Finding, Level, Report, lint, shells
 from bwvisu.adapters.lint.renderings import line_in
+from tests.fuzz.mutation import mutated
+from tests.support.effort import effort
 
 ROOT = Path(__file__).parents[4]
 APP = """\
@@ -162,3 +165,16 @@ def test_a_rendered_line_leads_to_its_template() -> None:
     assert line_in(template, 'foo "$bwvisu_value_1" baz') == 6
     assert line_in(template, "other") is None
     assert line_in(template, "") is None
+
+
+WORDS = (
+    *(b"{{ text }}", b"{{ minutes }}", b"{% if fast %}", b"{% endif %}", b"'", b'"', b"`touch pwned`", b"\\", b"if "),
+    *(b"$(touch pwned)", b"\n", b"<<EOF\n", b"#SBATCH ", b"#KEYHOLE-REQUEST-PORTS 1", b"# shellcheck source=/x\n"),
+)
+
+
+@effort(0.1, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mutated((TEMPLATE.encode(),), WORDS))
+def test_whatever_a_template_holds_is_reported_and_not_run(look: Look, template: bytes) -> None:
+    text = template.decode(errors="replace").replace("\r", "")
+    assert all(finding.message.strip() for finding in look(template=text).findings)

@@ -19,7 +19,6 @@ from bwvisu.adapters.preview import preview
 from bwvisu.errors import OperatorError
 from tests.fuzz.mutation import mutated
 from tests.support.effort import effort
-from tests.support.program import piped
 
 JUPYTER = Path(__file__).parents[3] / "support" / "ondemand" / "jupyter"
 FILES = {name: text for name, text in read_folder(JUPYTER).items() if text is not None}
@@ -179,22 +178,7 @@ def test_a_name_is_made_of_any_folders(folder: str, name: str) -> None:
     assert name_of(folder) == name
 
 
-def test_the_command_tells_file_by_file(tmp_path: Path) -> None:
-    done = piped("app", "import-ood", str(JUPYTER), "--into", str(tmp_path), "--name", "notebook")
-    assert done.returncode == 0
-    assert done.stderr == f"written: {tmp_path}/notebook; next: bwvisu app lint {tmp_path}/notebook\n"
-    assert done.stdout.splitlines()[0].split("  ")[0] == "File"
-    assert "form.js" in done.stdout
-    again = piped("app", "import-ood", str(JUPYTER), "--into", str(tmp_path), "--name", "notebook")
-    assert (again.returncode, again.stderr) == (1, f"{tmp_path}/notebook is there already\n")
-    told = json.loads(piped("app", "import-ood", str(JUPYTER), "--into", str(tmp_path), "--json").stdout)
-    assert (told["application"], told["files"]["view.html.erb"]) == ("jupyter", "translated")
-    assert [note["number"] for note in told["notes"] if note["number"]] == [1, 2]
-    assert piped("app", "import-ood", str(JUPYTER), "--name", "../x").returncode == 2
-    assert piped("app", "import-ood", str(tmp_path / "nowhere")).returncode == 1
-
-
-@effort(2)
+@effort(1)
 @example("{")
 @example("{{{{!}}%}{%raw%}{%endraw%}")
 @given(st.text("{}%!#- \nrawend", max_size=40) | st.text(max_size=40))
@@ -234,7 +218,7 @@ WORDS = (
 )
 
 
-@effort(2)
+@effort(0.5)
 @given(st.sampled_from(sorted(FILES)), st.data())
 def test_whatever_lies_there_becomes_files_of_a_bundle(
     tmp_path_factory: pytest.TempPathFactory, changed: str, data: st.DataObject

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bwvisu.adapters.batch_script import Access, JobFacts, UnusableTemplate, problems, render
-from bwvisu.adapters.ondemand.ruby import Names, NotUnderstood, Term, condition, quoted, value
+from bwvisu.adapters.ondemand.ruby import Names, condition, value
+from bwvisu.adapters.ondemand.terms import NotUnderstood, Term, quoted
 from bwvisu.domain.job import Scalar
 from tests.support.effort import effort
 

@@ -1,4 +1,4 @@
-"""``bwvisu app lint`` and ``render`` as people run them."""
+"""``bwvisu app lint``, ``render`` and ``import-ood`` as people run them."""
 
 import json
 import subprocess
@@ -10,6 +10,7 @@ from tests.support.program import piped
 from tests.unit.adapters.lint.test_lint import APP, ICON, TEMPLATE
 
 SHIPPED = Path(__file__).parents[3] / "job_templates"
+JUPYTER = Path(__file__).parents[2] / "support" / "ondemand" / "jupyter"
 
 
 @pytest.fixture
@@ -87,3 +88,18 @@ def test_values_are_judged_as_the_api_judges_them(bundle: Path) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (1, "", words)
     (bundle / "app.yaml").write_text("title: [")
     assert piped("app", "render", str(bundle)).returncode == 1
+
+
+def test_the_command_tells_file_by_file(tmp_path: Path) -> None:
+    done = piped("app", "import-ood", str(JUPYTER), "--into", str(tmp_path), "--name", "notebook")
+    assert done.returncode == 0
+    assert done.stderr == f"written: {tmp_path}/notebook; next: bwvisu app lint {tmp_path}/notebook\n"
+    assert done.stdout.splitlines()[0].split("  ")[0] == "File"
+    assert "form.js" in done.stdout
+    again = piped("app", "import-ood", str(JUPYTER), "--into", str(tmp_path), "--name", "notebook")
+    assert (again.returncode, again.stderr) == (1, f"{tmp_path}/notebook is there already\n")
+    told = json.loads(piped("app", "import-ood", str(JUPYTER), "--into", str(tmp_path), "--json").stdout)
+    assert (told["application"], told["files"]["view.html.erb"]) == ("jupyter", "translated")
+    assert [note["number"] for note in told["notes"] if note["number"]] == [1, 2]
+    assert piped("app", "import-ood", str(JUPYTER), "--name", "../x").returncode == 2
+    assert piped("app", "import-ood", str(tmp_path / "nowhere")).returncode == 1
