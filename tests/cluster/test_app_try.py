@@ -1,6 +1,7 @@
 """``bwvisu app try`` on the real cluster: the steps of a job that works and of one that does not, and no trace."""
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from bwvisu.cli.local import shipped_applications
 from bwvisu.sandbox import Sandbox
 from tests.support.program import PROGRAM, environment
-from tests.support.world import slurm_jobs
+from tests.support.world import slurm_jobs, slurm_numbers
 
 
 def tried(box: Sandbox, bundle: Path) -> tuple[int, dict[str, Any]]:
@@ -48,4 +49,20 @@ def test_a_trial_tells_each_step_and_leaves_nothing(sandbox: Sandbox, tmp_path: 
 
     assert not slurm_jobs(sandbox, told["job"])
     assert not slurm_jobs(sandbox, failed["job"])
+    assert traces(sandbox) == before
+
+
+def test_a_trial_that_is_interrupted_leaves_nothing(sandbox: Sandbox) -> None:
+    before, known = traces(sandbox), slurm_numbers(sandbox)
+    page = str(shipped_applications() / "page")
+    argv: list[str | Path] = [PROGRAM, "app", "try", page, "--sandbox", sandbox.topology.options.name]
+    with subprocess.Popen(argv, env=environment(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, text=True) as trial:
+        assert trial.stdout is not None
+        assert any("running" in line for line in trial.stdout)
+        trial.send_signal(signal.SIGINT)
+        ended = trial.stdout.read()
+        assert trial.wait(60) == 130
+    assert "ended: finished (cancelled)" in ended
+    (number,) = slurm_numbers(sandbox) - known
+    assert sandbox.run("cmd1", ["squeue", "-h", "-j", number, "-t", "all", "-o", "%T"]).stdout.strip() == "CANCELLED"
     assert traces(sandbox) == before

@@ -71,7 +71,7 @@ def style(program: str, scripts: Sequence[str]) -> Iterator[Remark]:
 
 
 def _asked(argv: Sequence[str], given: str = "") -> subprocess.CompletedProcess[bytes] | None:
-    """Ask a program; None: it did not answer in time.  Who runs it may have options for shellcheck: they do not count."""
+    """Ask a program, without the options that somebody has set for all; None: it did not answer in time."""
     environment = {name: value for name, value in os.environ.items() if name != "SHELLCHECK_OPTS"}
     try:
         return subprocess.run(
