@@ -47,7 +47,7 @@ check: install ## format, lint, types, import contracts, stale documents, broken
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/vermin --quiet --violations --target=3.6- src/keyhole/client.py src/keyhole/listeners.py
+	$(BIN)/vermin --quiet --violations --target=3.6- src/keyhole/client.py src/keyhole/listeners.py src/keyhole/running.py
 	$(BIN)/python -m scripts.documents --check
 	$(BIN)/python -m scripts.compatibility
 	$(BIN)/pytest --quiet tests/test_house.py

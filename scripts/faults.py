@@ -66,8 +66,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "24": Fault(
         "the application never listens, crashes, flaps",
-        "said so; hysteresis; a probe that was not made is none",
-        "a time within which it must listen, and the end of its log (issue 5)",
+        "said so, with the end of its log; hysteresis; a probe that was not made is none; it is left alone",
     ),
     "25": Fault("another process takes the port", "the client says so and gets another"),
     "26": Fault("a job ends while a viewer is connected", "cut; nobody reaches the next tenant"),

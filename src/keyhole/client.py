@@ -1,13 +1,11 @@
-"""The job's side of the keyhole: asks for ports, prints what the batch script evaluates, watches for listeners.
+"""The job's side of the keyhole: asks for ports, runs the batch script with them, reports listeners and its end.
 
-This file travels as text inside the batch script and runs on a compute node as ``python3 -I - SCRIPT_PID``;
-``keyhole.embedding`` puts it there, and ``listeners`` where its import stands.  Hence: nothing else of ours, ASCII,
-the standard library, Python 3.6 or newer.
+This file travels as text inside the batch script and runs on a compute node as ``python3 -I - SCRIPT ARGUMENTS``;
+``keyhole.embedding`` puts it there, and ``listeners`` and ``running`` where their imports stand.  Hence: nothing else
+of ours, ASCII, the standard library, Python 3.6 or newer.
 
-stdout holds shell assignments and nothing else; what it does it says on stderr.  Exit codes, as in sysexits.h:
-0 the ports are ours, 75 no keyhole gave an answer in time, 77 the keyhole refused, 78 the surroundings make no sense.
-
-A copy of it stays behind until the batch script ends, and reports who listens on the ports.
+What it does it says on stderr.  Its exit code is the script's; without ports, as in sysexits.h: 75 no keyhole gave an
+answer in time, 77 the keyhole refused, 78 the surroundings make no sense.
 """
 
 import contextlib
@@ -16,14 +14,15 @@ import functools
 import hmac
 import http.client
 import json
+import math
 import os
 import random
 import re
 import secrets
-import shlex
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import time
 from hashlib import sha256
@@ -31,6 +30,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Named
 from urllib.parse import urlsplit
 
 from keyhole.listeners import Listener, listeners
+from keyhole.running import end, ended, start, tail
 
 CONFIG: Dict[str, Any] = {}  # replaced by keyhole.embedding
 
@@ -38,6 +38,7 @@ EXIT_NO_ANSWER, EXIT_REFUSED, EXIT_CONFIG = 75, 77, 78
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 35.0  # the keyhole itself waits up to 25 s before it says "not yet"
 REPORT_SECONDS = 10.0
+FAREWELL_SECONDS = 20.0  # Slurm kills 30 s (KillWait) after it has asked to end
 LARGEST_ANSWER = 1 << 20
 HOST = re.compile(r"[A-Za-z0-9:]([A-Za-z0-9._:-]{0,253}[A-Za-z0-9])?")
 NONSENSE = (OSError, http.client.HTTPException, LookupError, TypeError, ValueError, OverflowError, RecursionError)
@@ -106,6 +107,7 @@ class Keyhole:
     def __init__(self, config: Mapping[str, Any], run: Run) -> None:
         self.path = "/keyhole/v1/jobs/%s/" % config["job_id"]
         self.key = config["key"].encode("ascii")
+        self.secrets = [config["key"], *config["secrets"]]
         self.urls: List[str] = list(config["urls"])
         self.tls = ssl.create_default_context(cadata=config["ca_pem"])
         self.run = run
@@ -117,10 +119,11 @@ class Keyhole:
         question = {"slurm_job_id": self.run.slurm_job_id, "hosts": self.run.hosts, "ports": ports}
         return self.call("forwards", question, seconds, lambda reply: read_forwards(reply, ports))
 
-    def report(self, event: str, port: Optional[int] = None) -> None:
+    def report(self, event: str, port: Optional[int] = None, **more: Any) -> None:
         """Say what happened.  Each try has a number of its own: one whose answer was lost may have been stored."""
         self.seq += 1
-        self.call("reports", {"seq": self.seq, "event": event, "port": port}, REPORT_SECONDS, lambda _: None)
+        message = dict(more, seq=self.seq, event=event, port=port)
+        self.call("reports", message, REPORT_SECONDS, lambda _: None)
 
     def call(self, action: str, message: Reply, seconds: float, read: Callable[[Reply], T]) -> T:
         """Try each address once; raises Refused or Unanswered."""
@@ -286,31 +289,59 @@ def can_bind(port: int) -> bool:
     return True
 
 
-def assignments(forwards: Iterable[Forward]) -> str:
-    """What the batch script evaluates."""
-    return "".join(
-        "export KEYHOLE_PORT%d=%d; export KEYHOLE_GATEWAY%d=%s; export KEYHOLE_EXTERNAL_PORT%d=%d\n"
-        % (i, forward.internal_port, i, shlex.quote(forward.external_host), i, forward.external_port)
-        for i, forward in enumerate(forwards)
-    )
+def environment(forwards: Iterable[Forward], environ: Mapping[str, str], run: str) -> Dict[str, str]:
+    """The script's environment.
+
+    Without SLURM_EXPORT_ENV: sbatch's ``--export=NONE`` leaves it behind, and srun would obey it and keep the ports
+    from its tasks (srun(1), ``--export``).  ``BWVISU_RUN`` tells the script that it runs below the client.
+    """
+    found = {name: value for name, value in environ.items() if name != "SLURM_EXPORT_ENV"}
+    for i, forward in enumerate(forwards):
+        found["KEYHOLE_PORT%d" % i] = str(forward.internal_port)
+        found["KEYHOLE_GATEWAY%d" % i] = forward.external_host
+        found["KEYHOLE_EXTERNAL_PORT%d" % i] = str(forward.external_port)
+    return dict(found, BWVISU_RUN=run)
 
 
-def watch(keyhole: Keyhole, ports: Set[int], script: int) -> None:
-    """Until the batch script ends: report each new listener, and each port that another user has taken."""
-    born = birth(script)
+def watch(keyhole: Keyhole, ports: Set[int], script: "subprocess.Popen[bytes]", patience: float) -> None:
+    """Until the script ends: report its start, each new listener, each port that another user has taken.
+
+    Where not all ports are listened on after ``patience`` seconds, the end of the log is reported as well, once.
+    """
     told: Dict[Optional[int], str] = {}
-    waits, due = pauses(), 0.0
-    while born is not None and birth(script) == born:
+    waits, due, late = pauses(), 0.0, time.monotonic() + patience
+    while True:
         if time.monotonic() >= due:
             try:
                 tell(keyhole, dict(events(listeners(), ports, os.getuid())), told)
+                if time.monotonic() >= late and any(told.get(port) != "listening" for port in ports):
+                    keyhole.report("started", log_tail=tail(keyhole.secrets))
+                    late = math.inf
                 waits, pause = pauses(), 1.0 + keyhole.seq // 20  # a flapping listener must not use up all reports
             except (Unanswered, OSError) as trouble:
                 say("report not delivered: %s" % trouble)
                 pause = getattr(trouble, "pause", None) or next(waits)
             due = time.monotonic() + pause
-        time.sleep(1)
-    keyhole.report("exited")
+        if ended(script, 1.0):
+            return
+
+
+def farewell(keyhole: Keyhole, code: int) -> None:
+    """Report the script's end: its exit code, or the signal that ended it as a negative number, and its last words."""
+    deadline = time.monotonic() + FAREWELL_SECONDS
+    last_words = tail(keyhole.secrets)
+    for pause in pauses():
+        try:
+            keyhole.report("exited", exit_code=code, log_tail=last_words)
+        except (Unanswered, OSError) as trouble:
+            say("report not delivered: %s" % trouble)
+        except Refused:
+            return
+        else:
+            return
+        if time.monotonic() + pause > deadline:
+            return
+        time.sleep(pause)
 
 
 def tell(keyhole: Keyhole, seen: Dict[Optional[int], str], told: Dict[Optional[int], str]) -> None:
@@ -335,53 +366,32 @@ def events(found: List[Listener], ports: Set[int], uid: int) -> Iterator[Tuple[O
             yield port, "listening"
 
 
-def birth(pid: int) -> Optional[str]:
-    """When a process started, in ticks since the boot; None once it has ended (proc(5), fields 3 and 22 of stat)."""
+def main(argv: List[str]) -> int:
+    """Obtain the ports, run the script with them, report how it ends; answers its exit code."""
     try:
-        with open("/proc/%d/stat" % pid) as stat:
-            fields = stat.read().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def detach() -> bool:
-    """True in a process that holds nothing of the script but its stderr, False in the one that goes on."""
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return False
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    os.chdir("/")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    os.closerange(3, 1024)
-    return True
-
-
-def main(script: int) -> int:
-    """Obtain the ports, print them, stay behind; answers the exit code."""
-    try:
-        keyhole = Keyhole(CONFIG, surroundings(CONFIG, os.environ))
+        run = surroundings(CONFIG, os.environ)
+        keyhole = Keyhole(CONFIG, run)
         forwards = obtain(keyhole, CONFIG["ports"], CONFIG["deadline"])
-        sys.stdout.write(assignments(forwards))
-        sys.stdout.flush()
-        if detach():
-            watch(keyhole, {forward.internal_port for forward in forwards}, script)
+        script = start(argv, environment(forwards, os.environ, "%d.%d" % (run.slurm_job_id, run.restart)))
     except Refused as refused:
-        say("refused: %s" % refused)
-        return EXIT_REFUSED
+        return without_ports(EXIT_REFUSED, "the keyhole refused", refused)
     except Unanswered as unanswered:
-        say("no answer in time: %s" % unanswered)
-        return EXIT_NO_ANSWER
+        return without_ports(EXIT_NO_ANSWER, "the keyhole did not answer in time", unanswered)
     except (OSError, KeyError, ValueError) as error:
-        say("cannot run here: %s: %s" % (type(error).__name__, error))
-        return EXIT_CONFIG
-    return 0
+        return without_ports(EXIT_CONFIG, "the keyhole client cannot run here", error)
+    with contextlib.suppress(Refused):
+        watch(keyhole, {forward.internal_port for forward in forwards}, script, CONFIG["start_timeout"])
+    code = script.wait()
+    farewell(keyhole, code)
+    return code
+
+
+def without_ports(code: int, words: str, error: Exception) -> int:
+    """Say why the script does not run; answers the exit code."""
+    say("%s: %s" % (type(error).__name__, error))
+    print("bwVisu: this job got no ports and ends: %s (exit code %d)" % (words, code), file=sys.stderr, flush=True)
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    end(main(sys.argv[1:]))

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from importlib.resources import files
 
-from keyhole.client import EXIT_CONFIG, EXIT_NO_ANSWER, EXIT_REFUSED
-
-_IMPORT = "from keyhole.listeners import Listener, listeners\n"
+_IMPORTS = {
+    "from keyhole.listeners import Listener, listeners\n": "listeners",
+    "from keyhole.running import end, ended, start, tail\n": "running",
+}
 _PLACEHOLDER = "CONFIG: Dict[str, Any] = {}  # replaced by keyhole.embedding\n"
 
 
@@ -30,31 +31,34 @@ class ClientConfig:
     """Certificates to trust instead of the node's own."""
     deadline: float = 300.0
     """Seconds after which the job gives up."""
+    start_timeout: float = 300.0
+    """Seconds after which the log of an application that does not listen is reported."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Texts that no report may hold."""
 
 
 def embed(config: ClientConfig) -> str:
     """The client's whole text, in ASCII, with its configuration; any text in it stays data."""
-    client, listeners = (files("keyhole").joinpath(name).read_text("ascii") for name in ("client.py", "listeners.py"))
-    head, body = client.split(_IMPORT)
-    before, after = f"{head}{listeners}{body}".split(_PLACEHOLDER)
+    text = _text("client")
+    for statement, name in _IMPORTS.items():
+        head, body = text.split(statement)
+        text = f"{head}{_text(name)}{body}"
+    before, after = text.split(_PLACEHOLDER)
     return f"{before}CONFIG = json.loads({json.dumps(asdict(config))!r})\n{after}"
 
 
 def prologue(config: ClientConfig) -> str:
-    """Shell text (POSIX) that sets ``KEYHOLE_*``, or ends the script with the client's exit code and a reason.
+    """Shell text (POSIX), to stand before a script's first command.
 
-    It forgets ``SLURM_EXPORT_ENV``: sbatch's ``--export=NONE`` leaves it behind, and srun would obey it and keep the
-    variables from its tasks (srun(1), ``--export``).
+    Its first start becomes the client, which obtains the ports and starts the script anew with ``KEYHOLE_*`` in its
+    environment; or ends it with the client's exit code and a reason.
     """
     text = embed(config)
-    return _PROLOGUE.format(
-        ports=config.ports,
-        text=text,
-        end=_delimiter(text),
-        no_answer=EXIT_NO_ANSWER,
-        refused=EXIT_REFUSED,
-        config=EXIT_CONFIG,
-    )
+    return _PROLOGUE.format(ports=config.ports, text=text, end=_delimiter(text))
+
+
+def _text(name: str) -> str:
+    return files("keyhole").joinpath(f"{name}.py").read_text("ascii")
 
 
 def _delimiter(text: str) -> str:
@@ -66,22 +70,16 @@ def _delimiter(text: str) -> str:
 
 
 _PROLOGUE = """\
-# Ask bwVisu's keyhole for {ports} port(s): sets KEYHOLE_PORT<I>, KEYHOLE_GATEWAY<I>, KEYHOLE_EXTERNAL_PORT<I>.
-bwvisu_keyhole=$(command python3 -I - "$$" <<'{end}'
+# bwVisu asks its keyhole for {ports} port(s), then runs this script anew, with KEYHOLE_PORT<I>, KEYHOLE_GATEWAY<I> and
+# KEYHOLE_EXTERNAL_PORT<I> in its environment, and reports how it ends.
+if [ "${{BWVISU_RUN:-}}" != "${{SLURM_JOB_ID:-}}.${{SLURM_RESTART_COUNT:-0}}" ]; then
+command -v python3 >/dev/null || {{
+    echo "bwVisu: this job got no ports and ends: there is no python3 on this node (exit code 127)" >&2
+    exit 127
+}}
+exec python3 -I - "$0" "$@" <<'{end}'
 {text}
 {end}
-) || {{
-    bwvisu_keyhole=$?
-    case $bwvisu_keyhole in
-        {no_answer}) bwvisu_reason='the keyhole did not answer in time' ;;
-        {refused}) bwvisu_reason='the keyhole refused' ;;
-        {config}) bwvisu_reason='the keyhole client cannot run here' ;;
-        127) bwvisu_reason='there is no python3 on this node' ;;
-        *) bwvisu_reason='the keyhole client failed' ;;
-    esac
-    echo "bwVisu: this job got no ports and ends: $bwvisu_reason (exit code $bwvisu_keyhole)" >&2
-    exit "$bwvisu_keyhole"
-}}
-eval "$bwvisu_keyhole"
-unset bwvisu_keyhole SLURM_EXPORT_ENV
+fi
+unset BWVISU_RUN
 """

@@ -17,7 +17,7 @@ def service(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     install_terminal()
     with service_in(sandbox, tmp_path_factory.mktemp("service")) as service:
         service.start()
-        service.wait_until_ready()
+        service.wait_until_ready(120)
         yield service
 
 

@@ -47,7 +47,7 @@ def test_every_task_stands_twice() -> None:
 async def test_the_python_of_the_page_runs_in_order(api: Service, clients: Clients, tmp_path: Path) -> None:
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks("python")).replace(ADDRESS, api.url))
-    told = await output(clients.python(script), 60, tmp_path)
+    told = await output(clients.python(script), 180, tmp_path)
     original, bobs, job = (await api.client().get("/api/v1/jobs")).json()["items"]
     assert (job["wanted"], job["parameters"]["minutes"]) == ("stopped", 30)
     assert (original["wanted"], original["parameters"]["cores"], bobs["user"]) == ("stopped", 2, "bob")
@@ -67,7 +67,7 @@ async def test_the_python_of_the_page_runs_in_order(api: Service, clients: Clien
 async def test_the_typescript_of_the_page_runs(api: Service, clients: Clients, tmp_path: Path) -> None:
     script = tmp_path / "page.ts"
     script.write_text("\n".join(blocks("ts")).replace(ADDRESS, api.url))
-    told = await output(clients.typescript(script), 60, tmp_path, TOKEN="bwv_portal")
+    told = await output(clients.typescript(script), 180, tmp_path, TOKEN="bwv_portal")
     job = (await api.client().get(f"/api/v1/jobs/{told.split()[0]}")).json()
     assert (job["wanted"], job["parameters"]["minutes"]) == ("stopped", 30)
 
@@ -101,7 +101,7 @@ class Reader:
         script = f"{self._prelude}\n{command}"
         for recorded, real in self._real.items():
             script = script.replace(recorded, real)
-        self.told = told = await output(["bash", "-euc", script], 20, self._folder)
+        self.told = told = await output(["bash", "-euc", script], 60, self._folder)
         if made := re.search(r'^\{"id":"(\w+)".*"revision":(\d+)', told, re.MULTILINE):
             self._real |= {JOB: made[1], ETAG: f'"{made[2]}"'}
         if made := re.search(r'^\{"job-id":"(\w+)"\}', told, re.MULTILINE):
@@ -114,6 +114,6 @@ async def test_the_curl_of_the_page_is_answered_as_shown(api: Service, tmp_path:
     assert len(commands()) > 25
     for command, shown in commands():
         try:
-            await eventually_true(lambda: reader.is_answered_so(command, shown), 20)  # noqa: B023 awaited at once
+            await eventually_true(lambda: reader.is_answered_so(command, shown), 60)  # noqa: B023 awaited at once
         except TimeoutError:
             pytest.fail(f"{command}\nis shown with\n{shown}\nand answered\n{reader.told}")

@@ -52,7 +52,7 @@ def test_fault_22_ssh_cut_in_the_middle_of_a_load_leaves_old_or_new_rules(
     whole = (0, 100)
     throughout(1, lambda: len(forwards(sandbox, gateway)) in whole, "all or nothing")
     sandbox.start(f"{gateway}:sshd")
-    until(lambda: forwards(sandbox, gateway), 30, "the rules are loaded")
+    until(lambda: forwards(sandbox, gateway), 60, "the rules are loaded")
     assert len(forwards(sandbox, gateway)) == 100
     job = world.alice.wait(second, "available")
     assert world.usable(job)

@@ -18,7 +18,7 @@ def service(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     templates = {"path": str(Path(__file__).parent.parent / "support/templates")}
     with service_in(sandbox, folder, applications=templates) as service:
         service.start()
-        service.wait_until_ready()
+        service.wait_until_ready(120)
         yield service
 
 
@@ -70,7 +70,7 @@ def test_a_job_cancelled_on_the_cluster_says_so(alice: Person, sandbox: Sandbox)
 
 def test_a_job_in_a_closed_partition_says_why_it_waits_and_can_be_stopped(alice: Person, sandbox: Sandbox) -> None:
     job_id = alice.submit("command", line="true", partition="closed")
-    until(lambda: (alice.job(job_id)["reason"] or {}).get("code") == "slurm:PartitionDown", 30, "the reason is told")
+    until(lambda: (alice.job(job_id)["reason"] or {}).get("code") == "slurm:PartitionDown", 60, "the reason is told")
     assert "closed" in alice.job(job_id)["reason"]["message"]
     assert alice.job(job_id)["state"] == "submitted"
     alice.cancel(job_id)
@@ -97,6 +97,8 @@ def test_a_user_whom_sudo_does_not_let_in_is_rejected_with_its_words(client: htt
 def test_who_may_not_run_jobs_is_told_at_once_and_nothing_is_stored(
     client: httpx2.Client, service: LocalService, user: str, slug: str
 ) -> None:
+    """At once: when the cluster has been asked, which a busy one may answer later than a POST waits for."""
+    until(lambda: client.get(f"/api/v1/clusters/main/users/{user}").status_code == 404, 60, "it is known")
     before = etcd_keys(service, "specs").keys()
     body = {"user": user, "application": "command", "parameters": {"line": "true"}}
     response = client.post("/api/v1/jobs", json=body)

@@ -50,7 +50,8 @@ def reaches(box: Sandbox, host: str, address: str | None) -> bool:
 
 def greeting(box: Sandbox, host: str) -> bytes:
     """What sshd says first; empty when it accepts and says nothing for half a second."""
-    with socket.create_connection((str(box.addresses[host].inner), 22), timeout=0.5) as connection:
+    with socket.create_connection((str(box.addresses[host].inner), 22), timeout=10) as connection:
+        connection.settimeout(0.5)
         try:
             return connection.recv(4)
         except TimeoutError:
@@ -72,7 +73,7 @@ def test_an_instance_that_is_up_with_other_options_is_left_alone(sandbox: Sandbo
 
 def test_a_job_runs_as_alice_through_ssh_sudo_and_sbatch(sandbox: Sandbox) -> None:
     job = submit(sandbox, "#!/bin/bash\nid -un; hostname; command -v python3; pwd\n", "-w", "node2", "-o", "out.%j")
-    until(lambda: state(sandbox, job) == "COMPLETED", 20, "the job completes")
+    until(lambda: state(sandbox, job) == "COMPLETED", 60, "the job completes")
     output = sandbox.run("cmd2", ["cat", f"/home/alice/out.{job}"], user="alice").stdout
     assert output.splitlines() == ["alice", "node2", "/usr/bin/python3", "/home/alice"]
 
@@ -85,15 +86,14 @@ def test_steps_run_on_all_nodes_of_a_job(sandbox: Sandbox) -> None:
         "-o",
         "two.%j",
     )
-    until(lambda: state(sandbox, job) == "COMPLETED", 20, "the job completes")
+    until(lambda: state(sandbox, job) == "COMPLETED", 60, "the job completes")
     output = sandbox.run("cmd1", ["cat", f"/home/alice/two.{job}"], user="alice").stdout
     assert sorted(output.splitlines()) == ["node1 5", "node2 5"]
 
 
 def test_a_job_over_its_memory_ends_out_of_memory(sandbox: Sandbox) -> None:
     job = submit(sandbox, "#!/bin/bash\npython3 -c 'bytearray(300 << 20)'\n", "--mem=50M", "-o", "/dev/null")
-    until(lambda: state(sandbox, job) not in {"PENDING", "RUNNING", "COMPLETING"}, 30, "the job ends")
-    assert state(sandbox, job) == "OUT_OF_MEMORY"
+    until(lambda: state(sandbox, job) == "OUT_OF_MEMORY", 60, "the job ends so")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_the_middlewares_environment_does_not_pass_sudo(sandbox: Sandbox) -> Non
     )
     assert done.returncode == 0, done.stderr
     job = done.stdout.strip()
-    until(lambda: state(sandbox, job) == "COMPLETED", 20, "the job completes")
+    until(lambda: state(sandbox, job) == "COMPLETED", 60, "the job completes")
     assert "PLANTED" not in sandbox.run("node1", ["cat", f"/home/alice/env.{job}"], user="alice").stdout
 
 
@@ -143,13 +143,13 @@ def test_a_lingering_sbatch_is_ended_by_timeout_through_sudo(sandbox: Sandbox) -
     """The caller is sudo's real user, so ``timeout`` may signal it, and sudo passes SIGTERM on to sbatch."""
     sandbox.pause("slurmctld")
     try:
-        done = ssh(sandbox, "cmd1", ["timeout", "-k", "2", "2", *SBATCH, "--job-name=lingering"], SLEEPER)
+        done = ssh(sandbox, "cmd1", ["timeout", "-k", "5", "5", *SBATCH, "--job-name=lingering"], SLEEPER)
         left = sandbox.run("cmd1", ["pgrep", "-x", "sbatch|sudo"]).stdout
     finally:
         sandbox.resume("slurmctld")
     assert (done.returncode, left) == (124, "")
     name = ["squeue", "-h", "-n", "lingering", "-o", "%i"]
-    until(lambda: sandbox.run("ctl", name).stdout.strip() != "", 20, "slurmctld takes the request that it had received")
+    until(lambda: sandbox.run("ctl", name).stdout.strip() != "", 60, "slurmctld takes the request that it had received")
     cancel(sandbox, *sandbox.run("ctl", name).stdout.split())
 
 
@@ -160,7 +160,7 @@ def test_a_lingering_sbatch_is_ended_by_timeout_through_sudo(sandbox: Sandbox) -
 def test_what_can_never_run_pends_with_its_reason(sandbox: Sandbox, options: tuple[str, ...], reason: str) -> None:
     job = submit(sandbox, SLEEPER, *options)
     show = ["squeue", "-h", "-j", job, "-o", "%T %r"]
-    until(lambda: sandbox.run("ctl", show).stdout.split() == ["PENDING", reason], 20, reason)
+    until(lambda: sandbox.run("ctl", show).stdout.split() == ["PENDING", reason], 60, reason)
     cancel(sandbox, job)
 
 
@@ -168,7 +168,7 @@ def test_a_gpu_is_given_to_a_job_that_asks_for_one(sandbox: Sandbox) -> None:
     job = submit(
         sandbox, "#!/bin/bash\necho $(hostname) $SLURM_JOB_GPUS\n", "-p", "gpu", "--gres=gpu:1", "-o", "gpu.%j"
     )
-    until(lambda: state(sandbox, job) == "COMPLETED", 20, "the job completes")
+    until(lambda: state(sandbox, job) == "COMPLETED", 60, "the job completes")
     assert sandbox.run("cmd1", ["cat", f"/home/alice/gpu.{job}"], user="alice").stdout == "node3 0\n"
 
 
@@ -191,7 +191,7 @@ def test_nobody_on_a_node_sees_the_instances_keys_or_writes_this_machines_files(
 
 
 def test_the_outside_reaches_gateways_outer_addresses_and_nothing_else(sandbox: Sandbox) -> None:
-    assert reaches(sandbox, "outside", sandbox.addresses["gw1"].outer)
+    until(lambda: reaches(sandbox, "outside", sandbox.addresses["gw1"].outer))
     for name in ("gw1", "cmd1", "node1"):
         assert not reaches(sandbox, "outside", sandbox.addresses[name].inner)
     assert not reaches(sandbox, "outside", sandbox.addresses["node1"].fabric)
@@ -200,7 +200,7 @@ def test_the_outside_reaches_gateways_outer_addresses_and_nothing_else(sandbox: 
 def test_compute_nodes_have_no_way_out(sandbox: Sandbox) -> None:
     routes = json.loads(sandbox.run("node1", ["ip", "-json", "route"]).stdout)
     assert {route["dst"] for route in routes} == {str(sandbox.topology.network(leg)) for leg in (Leg.INNER, Leg.FABRIC)}
-    assert reaches(sandbox, "node1", sandbox.addresses["gw1"].fabric)
+    until(lambda: reaches(sandbox, "node1", sandbox.addresses["gw1"].fabric))
 
 
 def test_names_lead_to_both_networks_of_a_node(sandbox: Sandbox) -> None:
@@ -214,11 +214,11 @@ def test_a_pulled_cable_cuts_one_leg_only(sandbox: Sandbox) -> None:
     sandbox.partition("gw2", "outer")
     try:
         assert not reaches(sandbox, "outside", gateway.outer)
-        assert reaches(sandbox, "cmd1", gateway.inner)
+        until(lambda: reaches(sandbox, "cmd1", gateway.inner))
         assert {host.name: host.pulled for host in sandbox.status()}["gw2"] == ["outer"]
     finally:
         sandbox.heal("gw2")
-    until(lambda: reaches(sandbox, "outside", gateway.outer), 10, "the outer leg answers again")
+    until(lambda: reaches(sandbox, "outside", gateway.outer), 60, "the outer leg answers again")
 
 
 def test_a_reboot_empties_the_firewall_and_keeps_address_and_home(sandbox: Sandbox) -> None:
@@ -226,21 +226,21 @@ def test_a_reboot_empties_the_firewall_and_keeps_address_and_home(sandbox: Sandb
     sandbox.run("gw1", ["touch", "/home/bwvisu/fence", "/tmp/gone"], user="bwvisu")
     assert "planted" in sandbox.run("gw1", ["nft", "list", "tables"]).stdout
     sandbox.reboot("gw1")
-    until(lambda: reaches(sandbox, "outside", sandbox.addresses["gw1"].outer), 10, "sshd answers after the boot")
+    until(lambda: reaches(sandbox, "outside", sandbox.addresses["gw1"].outer), 60, "sshd answers after the boot")
     assert sandbox.run("gw1", ["nft", "list", "ruleset"]).stdout == ""
     assert sandbox.run("gw1", ["ls", "/home/bwvisu", "/tmp"]).stdout.split() == ["/home/bwvisu:", "fence", "/tmp:"]
     sandbox.run("gw1", ["rm", "/home/bwvisu/fence"])
 
 
 def test_a_paused_sshd_accepts_and_says_nothing(sandbox: Sandbox) -> None:
-    assert greeting(sandbox, "cmd2") == b"SSH-"
+    until(lambda: greeting(sandbox, "cmd2") == b"SSH-")
     sandbox.pause("cmd2:sshd")
     try:
         assert greeting(sandbox, "cmd2") == b""
         assert {host.name: host.daemons for host in sandbox.status()}["cmd2"] == {"sshd": "paused"}
     finally:
         sandbox.resume("cmd2:sshd")
-    until(lambda: greeting(sandbox, "cmd2") == b"SSH-", 10, "sshd greets again")
+    until(lambda: greeting(sandbox, "cmd2") == b"SSH-", 60, "sshd greets again")
 
 
 def test_a_stopped_command_node_is_gone_at_once_and_comes_back(sandbox: Sandbox) -> None:
@@ -251,16 +251,16 @@ def test_a_stopped_command_node_is_gone_at_once_and_comes_back(sandbox: Sandbox)
             sandbox.run("cmd2", ["true"])
     finally:
         sandbox.start("cmd2")
-    until(lambda: ssh(sandbox, "cmd2", ["squeue"]).returncode == 0, 20, "the node serves again")
+    until(lambda: ssh(sandbox, "cmd2", ["squeue"]).returncode == 0, 60, "the node serves again")
 
 
 def test_slurmctld_comes_back_with_the_jobs_that_it_had_saved(sandbox: Sandbox) -> None:
     job = submit(sandbox, SLEEPER)
-    until(lambda: state(sandbox, job) == "RUNNING", 20, "the job runs")
+    until(lambda: state(sandbox, job) == "RUNNING", 60, "the job runs")
     sandbox.run("ctl", ["touch", "/run/disk/mark"])
     sandbox.run("ctl", ["scontrol", "update", f"job={job}", "comment=changed"])
     saved = ["find", "/run/disk/state/job_state", "-newer", "/run/disk/mark"]
-    until(lambda: sandbox.run("ctl", saved).stdout != "", 30, "the change is saved, which takes up to 5 s")
+    until(lambda: sandbox.run("ctl", saved).stdout != "", 60, "the change is saved, which takes up to 5 s")
     sandbox.stop("slurmctld")
 
     def back() -> bool:
@@ -280,10 +280,10 @@ def test_etcd_goes_on_without_one_member_and_takes_it_back(sandbox: Sandbox) -> 
 
     sandbox.stop("etcd2")
     try:
-        until(lambda: put() == "OK\n", 30, "the other two commit; where it led, they elect first")
+        until(lambda: put() == "OK\n", 60, "the other two commit; where it led, they elect first")
     finally:
         sandbox.start("etcd2")
-    until(lambda: healthy(sandbox.etcd), 20, "all members commit")
+    until(lambda: healthy(sandbox.etcd), 60, "all members commit")
     subprocess.run([*argv, "del", "/sandbox/x"], env=env, capture_output=True, check=True)
 
 

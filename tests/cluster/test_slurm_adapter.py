@@ -1,7 +1,7 @@
 """`SlurmCluster` against real Slurm, sudo and sshd: what the recorded outputs cannot show."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import count
 
 import pytest
@@ -34,13 +34,19 @@ def request(user: str = "alice", name: str = "", script: bytes = SLEEP, options:
 
 
 @pytest.fixture
-async def slurm(sandbox: Sandbox) -> AsyncIterator[SlurmCluster]:
+async def made(sandbox: Sandbox) -> AsyncIterator[Callable[..., SlurmCluster]]:
+    """Makes a `SlurmCluster` with some deadlines of its own."""
     pool = SshPool(SshSettings(sandbox.key_file, sandbox.known_hosts, backoff_first=0.2, backoff_limit=1.0))
     nodes = [Node(str(sandbox.addresses[name].inner), "bwvisu") for name in ("cmd1", "cmd2")]
-    yield SlurmCluster(pool, nodes, SlurmSettings(name_prefix="bwvadapter", submit_timeout=3, look_timeout=4))
+    yield lambda **seconds: SlurmCluster(pool, nodes, SlurmSettings(name_prefix="bwvadapter", **seconds))
     for state in ("PENDING", "RUNNING"):
         sandbox.run("ctl", ["scancel", f"--state={state}", "--user=alice"])
     await pool.aclose()
+
+
+@pytest.fixture
+def slurm(made: Callable[..., SlurmCluster]) -> SlurmCluster:
+    return made()
 
 
 async def shown(slurm: SlurmCluster, name: str) -> SlurmJob | None:
@@ -54,7 +60,7 @@ async def wait_for(slurm: SlurmCluster, name: str, state: SlurmState) -> SlurmJo
         job = await shown(slurm, name)
         return job is not None and job.state is state
 
-    await eventually_true(reached, 30)
+    await eventually_true(reached, 90)
     job = await shown(slurm, name)
     assert job is not None
     return job
@@ -114,13 +120,14 @@ async def test_refusals_are_known_and_leave_no_job(slurm: SlurmCluster, job: Sub
 
 
 async def test_a_hanging_slurmctld_makes_everything_unknown_and_the_job_may_exist_after_all(
-    sandbox: Sandbox, slurm: SlurmCluster
+    sandbox: Sandbox, slurm: SlurmCluster, made: Callable[..., SlurmCluster]
 ) -> None:
     job = request()
+    hasty = made(submit_timeout=3, look_timeout=4)
     sandbox.pause("slurmctld")
     try:
-        assert isinstance(await slurm.submit(job), Unknown)
-        assert isinstance(await slurm.look(), CouldNotLook)
+        assert isinstance(await hasty.submit(job), Unknown)
+        assert isinstance(await hasty.look(), CouldNotLook)
         left = sandbox.run("cmd1", ["ps", "-ww", "-eo", "args"]).stdout
         assert job.job_name not in left, "the remote deadline ends sudo and sbatch"
     finally:

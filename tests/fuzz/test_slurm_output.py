@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bwvisu.adapters.slurm import account, cancel, config, details, look
+from bwvisu.adapters.slurm import account, cancel, config, details, look, partitions
 from bwvisu.adapters.slurm import submission as submitting
 from bwvisu.adapters.ssh import Completed
 from bwvisu.domain.observation import (
@@ -147,3 +147,21 @@ def test_a_configuration_is_read_or_not(stdout: bytes, status: int) -> None:
     told = config.parse(Completed(status, stdout, b""), 1.0)
     assert isinstance(told, SlurmConfig | CouldNotLook)
     assert status == 0 or isinstance(told, CouldNotLook)
+
+
+@effort()
+@given(
+    mutated(
+        [recorded("scontrol-partitions"), recorded("scontrol-partitions-changed")],
+        (b" State=UP", b"PartitionName=gpu ", b"\n"),
+    ),
+    stati,
+)
+def test_partitions_are_read_whole_or_not(stdout: bytes, status: int) -> None:
+    told = partitions.parse(Completed(status, stdout, b""), 1.0)
+    if isinstance(told, CouldNotLook):
+        return
+    assert status == 0
+    assert len(told) <= stdout.count(b"PartitionName=")
+    assert len({each.name for each in told}) == len(told)
+    assert all(each.name and not set(each.name) & set(" ,=\n") and each.state.islower() for each in told)

@@ -183,6 +183,8 @@ class SimCommandNode(Host):
         await self._work()
         if tuple(args) == ("show", "config"):
             return await self._show_config(streams)
+        if tuple(args) == ("--all", "--oneliner", "show", "partition"):
+            return await self._show_partitions(streams)
         if args[0] == "update":
             return await command_time.update(self.slurm, args[1:], streams)
         job_id = int(args[-1])
@@ -202,6 +204,15 @@ class SimCommandNode(Host):
             text = await ask(self.slurm, partial(words.config, self.slurm))
         except NoAnswerError as error:
             streams.complain(f"slurm_load_ctl_conf error: {error}\n")
+            return 1
+        streams.say(text)
+        return 0
+
+    async def _show_partitions(self, streams: Streams) -> int:
+        try:
+            text = await ask(self.slurm, words.partitions)
+        except NoAnswerError as error:
+            streams.complain(f"slurm_load_partitions error: {error}\n")
             return 1
         streams.say(text)
         return 0

@@ -8,10 +8,11 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from keyhole.auth import Call, signature
-from keyhole.client import SKEWED
+from keyhole.client import FAREWELL_SECONDS, SKEWED
 from tests.simulation.asgi import Reply
 from tests.simulation.weather import Weather
 
@@ -99,7 +100,11 @@ class Script:
         if code is not None:
             return code
         await self._report("started")
-        return await self._serve()
+        code = await self._serve()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._report("exited", exit_code=code, log_tail="The application has ended.\n")
+        return code
 
     async def _obtain(self) -> int | None:
         """Ask until there are ports; an exit code where there will be none."""
@@ -148,11 +153,11 @@ class Script:
             ANSWER_SECONDS,
         )
 
-    async def _report(self, event: str, port: int | None = None) -> None:
+    async def _report(self, event: str, port: int | None = None, **more: Any) -> None:
         """Say it until it was heard, or nobody wants to hear it; the client does not give up while the script lives."""
         while True:
             self._seq += 1
-            reply = await self._call("reports", {"seq": self._seq, "event": event, "port": port}, 10.0)
+            reply = await self._call("reports", {**more, "seq": self._seq, "event": event, "port": port}, 10.0)
             if reply is not None and (reply.status < 300 or _final(reply)):
                 return
             await asyncio.sleep(2.0)

@@ -7,8 +7,11 @@ from pathlib import Path
 from tests.simulation.slurm import SimSlurm
 from tests.simulation.slurm_job import Job
 
-_RECORDED = Path(__file__).parent.parent / "recorded/slurm-22.05/scontrol-config.txt"
-_CONFIG = [(line.split(" ", 1)[0], line) for line in _RECORDED.read_text().splitlines(keepends=True)]
+_RECORDED = Path(__file__).parent.parent / "recorded/slurm-22.05"
+_PARTITIONS = (_RECORDED / "scontrol-partitions.txt").read_text()
+_CONFIG = [
+    (line.split(" ", 1)[0], line) for line in (_RECORDED / "scontrol-config.txt").read_text().splitlines(keepends=True)
+]
 """Keyword and line; values begin in column 26."""
 CONNECT_FAILURE = "Unable to contact slurm controller (connect failure)"
 SOCKET_TIMEOUT = "Socket timed out on send/recv operation"
@@ -102,6 +105,11 @@ def _config(accounting: str, name: str, age: float, private: str) -> str:
         "PrivateData": private,
     }
     return "".join(line if key not in told else f"{line[:26]}{told[key]}\n" for key, line in _CONFIG)
+
+
+def partitions() -> str:
+    """``scontrol --all --oneliner show partition``, as it was recorded: they are the double's, too."""
+    return _PARTITIONS
 
 
 def sacct_row(slurm: SimSlurm, job: Job) -> str:

@@ -209,3 +209,18 @@ async def test_fault_36_names_that_are_made_to_deceive_are_neither_adopted_nor_c
     await person.delete()
     await scene.reaches(person, Phase.FINISHED)
     await scene.never(lambda: {other.state for other in others} != {"RUNNING"}, "somebody's job was ended", 60.0)
+
+
+@simulated
+async def test_what_was_told_of_partitions_outlives_slurm_and_whoever_asked(scene: Scene) -> None:
+    """A leader who has not been told anything yet shows what the one before was told."""
+    await scene.until(lambda: scene.cluster.partitions, "partitions are shown", LOOKED)
+    told = scene.cluster.partitions
+    assert {each.name: each.state for each in told or ()}["closed"] == "down"
+    scene.slurm.die()
+    await scene.until(lambda: unlooked(scene), "the cluster is shown as unreachable")
+    forgotten = scene.never(lambda: scene.cluster.partitions != told, "partitions are forgotten", OUTAGE / 2)
+    first = scene.head
+    scene.kill(first)
+    await asyncio.gather(forgotten, scene.until(lambda: scene.leader not in {None, first}, "another leads"))
+    assert unlooked(scene)

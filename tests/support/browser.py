@@ -76,6 +76,10 @@ class Terminal:
     def wait_for(self, text: str | re.Pattern[str]) -> list[str]:
         """Wait until the screen shows a text; all its lines."""
         expect(self.screen).to_contain_text(text, timeout=PATIENCE)
+        return self.lines()
+
+    def lines(self) -> list[str]:
+        """What the screen shows now."""
         return self.screen.inner_text().splitlines()
 
     @property

@@ -56,7 +56,7 @@ class Member:
     def pause(self) -> None:
         """Freeze it: it keeps its connections and does nothing from now on."""
         self._signal(signal.SIGSTOP)
-        until(self._frozen, 5, "every thread has stopped")
+        until(self._frozen, what="every thread has stopped")
 
     def resume(self) -> None:
         """Let it go on."""
@@ -129,7 +129,7 @@ class EtcdCluster:
             member.kill()
         shutil.rmtree(self.folder)
 
-    def wait_healthy(self, seconds: float = 20) -> None:
+    def wait_healthy(self, seconds: float = 60) -> None:
         """Wait until every member answers with the consent of the majority."""
         until(lambda: self._ctl("endpoint", "health").returncode == 0, seconds, "etcd is healthy")
 
@@ -171,7 +171,7 @@ class EtcdCluster:
 
     def _gateway(self, method: str, request: dict[str, str]) -> Any:
         url = f"http://{self.members[0].endpoint}/v3/maintenance/{method}"
-        with urlopen(url, json.dumps(request).encode(), timeout=5) as answer:
+        with urlopen(url, json.dumps(request).encode(), timeout=30) as answer:
             return json.load(answer)
 
     def _argv(self, member: Member, options: tuple[str, ...]) -> list[str]:

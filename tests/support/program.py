@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import termios
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,12 +43,13 @@ class Terminal:
     def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
         self._process = process
         self._master = master
+        self._decoder = getincrementaldecoder("utf-8")()  # a read may end in the middle of a character
         self.shown = ""
         """All that was sent to the terminal, with its control sequences."""
 
     def wait_for(self, text: str, times: int = 1) -> None:
         """Until it was shown."""
-        until(lambda: self._read().count(text) >= times, 30, f"{text!r} is shown")
+        until(lambda: self._read().count(text) >= times, 60, f"{text!r} is shown")
 
     def type(self, text: str) -> None:
         """Press keys; ``\\x03`` is Ctrl-C."""
@@ -55,14 +57,14 @@ class Terminal:
 
     def wait(self) -> int:
         """Its exit code."""
-        until(lambda: (self._read(), self._process.poll())[1] is not None, 30, "it ends")
+        until(lambda: (self._read(), self._process.poll())[1] is not None, 60, "it ends")
         self._read()
         return self._process.wait()
 
     def _read(self) -> str:
         with suppress(OSError):  # EIO: the last who had the terminal open has gone
             while select([self._master], [], [], 0)[0]:
-                self.shown += os.read(self._master, 1 << 16).decode()
+                self.shown += self._decoder.decode(os.read(self._master, 1 << 16))
         return self.shown
 
 
@@ -87,7 +89,7 @@ def on_terminal(argv: Sequence[str], changes: Mapping[str, str], columns: int = 
 
 
 def piped(*argv: str, **changes: str) -> subprocess.CompletedProcess[str]:
-    """Run the program where nothing is a terminal; it must end within 30 s."""
+    """Run the program where nothing is a terminal; it must end within two minutes."""
     return subprocess.run(
         [PROGRAM, *argv],
         env=environment(**changes),
@@ -95,5 +97,5 @@ def piped(*argv: str, **changes: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         check=False,
         text=True,
-        timeout=30,
+        timeout=120,
     )

@@ -129,7 +129,7 @@ def small_api(**tls: Any) -> Iterator[SmallApi]:
         serving = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         serving.start()
         try:
-            until(lambda: server.started, 10, "the small API listens")
+            until(lambda: server.started, what="the small API listens")
             api.url = f"{'https' if tls else 'http'}://127.0.0.1:{bound.getsockname()[1]}"
             yield api
         finally:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bwvisu.adapters.ssh import Node, SshSettings
+from tests.support.waiting import free_port
 
 USER, UID = "bwvt", 64213
 CONFIG = """
@@ -37,7 +38,7 @@ class Sshd:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = folder / "home"
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         for directory in (self.home, self.home / "bin"):
             directory.mkdir()
@@ -93,7 +94,7 @@ class Sshd:
                 stdin=subprocess.DEVNULL,
                 stderr=log,
             )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not _listens(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"sshd did not start: {(self.folder / 'log').read_text()}")
@@ -116,10 +117,11 @@ class Sshd:
 
     def drop_connections(self) -> None:
         """Kill the sessions' sshd processes; the listener and the commands go on."""
-        listener = self._processes()[0]
-        for pid in self._processes()[1:]:
-            if pid != listener and Path(f"/proc/{pid}/comm").read_text() == "sshd\n":
-                os.kill(pid, signal.SIGKILL)
+        _, *others = self._processes()
+        for pid in others:
+            with suppress(FileNotFoundError, ProcessLookupError):  # it went with the one that was killed before it
+                if Path(f"/proc/{pid}/comm").read_text() == "sshd\n":
+                    os.kill(pid, signal.SIGKILL)
 
     def commands(self, word: str) -> list[int]:
         """Processes of the user, alive, whose command line holds ``word``."""
@@ -164,13 +166,6 @@ def running_sshd() -> Iterator[Sshd]:
 def _make_key(path: Path) -> None:
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", pwd.getpwuid(os.getuid()).pw_name, "-f", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _listens(port: int) -> bool:

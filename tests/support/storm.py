@@ -105,8 +105,8 @@ class Storm:
                 self.service.start(role)
             self._stand()
             self._stand()
-            self.service.wait_until_ready()
-            until(self._office, 30, "somebody leads")
+            self.service.wait_until_ready(120)
+            until(self._office, 60, "somebody leads")
             yield
 
     # ---- what happens -----------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class Storm:
         with self._everybody(self._cancel, self.ids):
             self._ride("finished", lambda _: None)
         self.figures.seconds_to_finished = self.elapsed()
-        until(lambda: not any(self.remains().values()), 60, "nothing is left")
+        until(lambda: not any(self.remains().values()), 120, "nothing is left")
         self.figures.seconds_to_nothing = self.elapsed()
 
     def remains(self) -> dict[str, object]:

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 from bwvisu.sandbox.hosts import cgroup_version
+from tests.support.waiting import until
 
 
 def traces(number: int, name: str) -> dict[str, list[str]]:
@@ -23,6 +24,11 @@ def traces(number: int, name: str) -> dict[str, list[str]]:
     found["cgroups"] = cgroups(f"bwv{number}")
     found["folders"] = [path for path in (folder, f"/var/lib/bwvisu-sandbox/{name}") if Path(path).exists()]
     return found
+
+
+def assert_no_traces(number: int, name: str) -> None:
+    """The kernel takes a network namespace apart after its last process has ended, in its own time."""
+    until(lambda: not any(traces(number, name).values()), 30, "it leaves no trace")
 
 
 def cgroups(name: str) -> list[str]:

@@ -53,8 +53,11 @@ class Person:
         assert response.status_code == 202, response.text
         return dict(response.json())
 
-    def wait(self, job_id: str, state: str, seconds: float = 60) -> dict[str, Any]:
-        """Wait for a state; an end that was not waited for fails at once."""
+    def wait(self, job_id: str, state: str, seconds: float = 90) -> dict[str, Any]:
+        """Wait for a state that stays until somebody changes it; an end that was not waited for fails at once.
+
+        Not for one that the job only passes through: between two looks it may have come and gone.
+        """
         last: dict[str, Any] = {}
 
         def reached() -> bool:
@@ -103,7 +106,8 @@ def slurm_jobs(box: Sandbox, job_id: str, *, ended: bool = False, node: str = "c
     which = ["-t", "all"] if ended else []
     shown = box.run(node, ["squeue", "-h", *which, "-o", "%i|%u|%T|%j"])
     assert shown.returncode == 0, shown.stderr
-    rows = [line.split("|", 3) for line in shown.stdout.splitlines()]
+    # Another test's job may have a name of several lines: those that follow the first are no rows.
+    rows = [row for line in shown.stdout.splitlines() if len(row := line.split("|", 3)) == 4]
     return [dict(zip(("id", "user", "state", "name"), row, strict=True)) for row in rows if job_id in row[3]]
 
 

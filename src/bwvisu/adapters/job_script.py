@@ -30,14 +30,27 @@ def job_script(source: Source, spec: JobSpec, attempt: int, secret: bytes, keyho
     Raises `OperatorError` or `UserError` where it cannot be rendered.
     """
 
+    password = access_password(secret)
+
     def ask_for_ports(ports: int) -> str:
         key = attempt_key(secret, attempt)
-        return prologue(ClientConfig(spec.id, attempt, key, tuple(keyhole.urls), ports, keyhole.ca_pem))
+        return prologue(
+            ClientConfig(
+                spec.id,
+                attempt,
+                key,
+                tuple(keyhole.urls),
+                ports,
+                keyhole.ca_pem,
+                start_timeout=spec.start_timeout,
+                secrets=(password,),
+            )
+        )
 
     return batch_script.render(
         source.template,
         spec.parameters,
         batch_script.JobFacts(spec.id, spec.user, spec.application, spec.cluster),
-        batch_script.Access(access_password(secret)),
+        batch_script.Access(password),
         ask_for_ports,
     )

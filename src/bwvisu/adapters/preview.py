@@ -31,10 +31,13 @@ def preview(bundle: Bundle, values: Mapping[str, Scalar], *, user: str, cluster:
         cluster=cluster,
         parameters=values,
         bundle=bundle.digest,
+        start_timeout=bundle.application.start_timeout,
         created_at=datetime.now(UTC),
     )
     return job_script(bundle.source, spec, 1, SECRET, KEYHOLE)
 
 
 def _in_a_line(ports: int) -> str:
-    return f"# Here the job asks for {ports} port(s); it sets KEYHOLE_PORT<I> and what belongs to it."
+    return (
+        f"# Here stands the keyhole's client: it asks for {ports} port(s) and runs what follows with KEYHOLE_PORT<I>."
+    )

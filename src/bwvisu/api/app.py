@@ -16,6 +16,7 @@ from bwvisu.api.head import HeadGuard
 from bwvisu.api.metrics import RequestMetrics, watch_catalogue, watch_feed, watch_mirrors
 from bwvisu.api.openapi import polish
 from bwvisu.api.rate import RateGuard
+from bwvisu.api.semantics import Semantics
 from bwvisu.api.views import job_view
 from bwvisu.domain.principal import Principal
 from bwvisu.services.context import Context
@@ -84,6 +85,7 @@ def make_app(
         holder=holder,
     )
     app.add_middleware(RequestMetrics, registry=registry)
+    app.add_middleware(Semantics)
     return app
 
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from bwvisu.api.problems import NotAuthenticated
+from bwvisu.api.query import check_query
 from bwvisu.api.trail import trail_of
 from bwvisu.domain.principal import Principal, Scope
 from bwvisu.errors import UserError
@@ -65,7 +66,7 @@ class Tokens:
 class Requires:
     """A dependency: the principal, who has this scope.
 
-    Raises NotAuthenticated, ScopeMissing, and what `on_behalf` raises.
+    Raises NotAuthenticated, ScopeMissing, and what `on_behalf` and `check_query` raise.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -90,6 +91,7 @@ class Requires:
             )
         if not principal.may(self._scope):
             raise ScopeMissing(f"this needs the scope {self._scope.value}")
+        check_query(request)  # of every call below /api/v1; who may not ask hears of that first
         return principal
 
 

@@ -107,7 +107,7 @@ def _answers(*slugs: str) -> dict[int | str, dict[str, Any]]:
     """
     items = {"type": "object", "required": ["event", "data"], "oneOf": [_item(event) for event in DATA]}
     content = {MEDIA_TYPE: {"schema": {"contentMediaType": MEDIA_TYPE}, "x-itemSchema": items}}
-    return {200: {"description": _STREAM, "content": content}, **errors("invalid-input", *slugs)}
+    return {200: {"description": _STREAM, "content": content}, **errors(*slugs)}
 
 
 def _item(event: str) -> dict[str, Any]:
@@ -139,10 +139,19 @@ async def _feed(request: Request) -> Feed:
 
 
 _Feed = Annotated[Feed, Depends(_feed)]
-LastEventId = Annotated[
-    str | None,
-    Header(alias="Last-Event-ID", description="Go on after this `id`, instead of with a snapshot."),
-]
+
+
+async def _last_event_id(
+    header: Annotated[
+        str | None, Header(alias="Last-Event-ID", description="Go on after this `id`, instead of with a snapshot.")
+    ] = None,
+    query: Annotated[str | None, Query(alias="lastEventId", include_in_schema=False)] = None,
+) -> str | None:
+    """Scripts that stand in for a browser's own EventSource, since that sends no token, may only set the address."""
+    return query if header is None else header
+
+
+LastEventId = Annotated[str | None, Depends(_last_event_id)]
 
 
 @router.get(
@@ -154,7 +163,7 @@ LastEventId = Annotated[
     responses=_answers("job-not-found"),
 )
 async def watch_job(
-    context: Services, feed: _Feed, principal: JobReader, job_id: str, last_event_id: LastEventId = None
+    context: Services, feed: _Feed, principal: JobReader, job_id: str, last_event_id: LastEventId
 ) -> EventStream:
     """A snapshot of the job, then every change of it; ends when the job is forgotten."""
     return EventStream(await follow_job(context, feed, principal, job_id, last_event_id))
@@ -172,9 +181,9 @@ async def watch_jobs(
     _: Services,
     feed: _Feed,
     principal: JobReader,
+    last_event_id: LastEventId,
     user: Annotated[str | None, Query(max_length=256)] = None,
     cluster: Annotated[str | None, Query(max_length=256)] = None,
-    last_event_id: LastEventId = None,
 ) -> EventStream:
     """A snapshot of all jobs, or of those of a user or cluster, then every change of them."""
-    return EventStream(follow_jobs(feed, principal, user=user, cluster=cluster, since=last_event_id))
+    return EventStream(await follow_jobs(feed, principal, user=user, cluster=cluster, since=last_event_id))

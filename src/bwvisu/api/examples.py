@@ -79,6 +79,10 @@ _CLUSTER: dict[str, Any] = {
     "looked_at": "2026-11-22T21:13:41Z",
     "look_age_seconds": 2.4,
     "detail": "",
+    "partitions": [
+        {"name": "batch", "state": "up", "default": True, "time_limit_minutes": 4320, "nodes": 120},
+        {"name": "gpu", "state": "down", "default": False, "time_limit_minutes": None, "nodes": 8},
+    ],
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {

@@ -13,7 +13,7 @@ from bwvisu.api.routing import BODY, IfNoneMatch, Services, answer, errors, unch
 from bwvisu.api.trail import OpenTrail
 from bwvisu.api.views import access_view, job_view, page_view
 from bwvisu.domain.lifecycle import State
-from bwvisu.errors import UserError
+from bwvisu.errors import Fault, InvalidInput, UserError
 from bwvisu.services.access import access
 from bwvisu.services.cancel import cancel
 from bwvisu.services.context import visible
@@ -38,6 +38,10 @@ IdempotencyKey = Annotated[
 IfMatch = Annotated[
     str | None,
     Header(description="Needed: the `ETag` of the job as you know it (412 where it has changed), or `*` for any."),
+]
+OptionalIfMatch = Annotated[
+    str | None,
+    Header(description="The `ETag` of the job as you know it: 412 where it has changed."),
 ]
 
 
@@ -72,6 +76,8 @@ async def create_job(
 ) -> Response:
     """Accept a job.  It is stored when this is answered, and will be submitted to Slurm exactly once."""
     trail.user = new.user
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        raise InvalidInput([Fault("/idempotency-key", "may be given once")])
     wanted = JobRequest(new.user, new.application, new.cluster, new.parameters)
     accepted = await submit(context, wanted, principal, idempotency_key)
     trail.job = accepted.job.spec.id
@@ -79,7 +85,7 @@ async def create_job(
     return _job(accepted.job, 201 if accepted.created else 200, Location=str(location))
 
 
-@router.get("", operation_id="listJobs", summary="List jobs", response_model=JobPage, responses=errors("invalid-input"))
+@router.get("", operation_id="listJobs", summary="List jobs", response_model=JobPage, responses=errors())
 async def list_all(
     context: Services,
     principal: JobReader,
@@ -114,11 +120,14 @@ async def get_job(context: Services, principal: JobReader, job_id: str, if_none_
     summary="Stop a job",
     status_code=202,
     response_model=JobView,
-    responses=errors("job-not-found"),
+    responses=errors("job-not-found", "precondition-failed"),
 )
-async def cancel_job(context: Services, principal: JobWriter, job_id: str) -> Response:
+async def cancel_job(
+    context: Services, principal: JobWriter, job_id: str, if_match: OptionalIfMatch = None
+) -> Response:
     """Have a job stopped, wherever it is on its way; may be repeated."""
-    return _job(await cancel(context, principal, job_id), 202)
+    admits = partial(named, if_match) if if_match is not None else None
+    return _job(await cancel(context, principal, job_id, admits), 202)
 
 
 @router.patch(

@@ -228,6 +228,20 @@ class GatewayStatus(NodeStatus):
     """An administrator wants it to take no new forwards."""
 
 
+class PartitionStatus(Document):
+    """A partition as Slurm last told of it; those that the site hides are left out."""
+
+    name: str
+    state: str
+    """`up`: it takes jobs and starts them; `down`: it takes them; `drain`: it starts them; `inactive`: neither."""
+    default: bool
+    """Jobs that name none go there."""
+    time_limit_minutes: int | None
+    """The longest run time; null: unlimited."""
+    nodes: int
+    """How many it has, whatever their state."""
+
+
 class ClusterStatus(Document):
     """A cluster as it was last seen."""
 
@@ -240,6 +254,8 @@ class ClusterStatus(Document):
     look_age_seconds: float | None
     detail: str
     """Why the last look was not complete; empty: it was."""
+    partitions: tuple[PartitionStatus, ...] | None
+    """As they were last told of, which may be a minute ago; null: they are not known."""
 
 
 class ClusterList(Document):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from bwvisu.api.models import Document
-from bwvisu.domain.job import JobSpec, Service, SlurmView
+from bwvisu.domain.job import JobSpec, JobStatus, Service, SlurmView
 from bwvisu.domain.lifecycle import State
 from bwvisu.domain.original import as_text
 from bwvisu.services.state import Job
@@ -105,7 +105,7 @@ def original_view(job: Job, cluster: ClusterSettings | None) -> OriginalJob:
         uid=spec.user,
         state=_STATES[status.state],
         services=tuple(_service(each, addresses) for each in status.services) if was_available else (),
-        details=_details(spec, status.slurm) if status.slurm else {},
+        details=_details(spec, status, status.slurm) if status.slurm else {},
     )
 
 
@@ -144,7 +144,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _details(spec: JobSpec, slurm: SlurmView) -> Mapping[str, str]:
+def _details(spec: JobSpec, status: JobStatus, slurm: SlurmView) -> Mapping[str, str]:
     """What is not known is left out."""
     said = {
         "JobId": str(slurm.job_id),
@@ -152,13 +152,23 @@ def _details(spec: JobSpec, slurm: SlurmView) -> Mapping[str, str]:
         "JobState": slurm.state,
         "Reason": slurm.reason or "None",
         "Restarts": str(slurm.restarts),
+        "ExitCode": f"{status.exit_code}:0" if status.exit_code is not None else None,  # never of a signal
+        "TimeLimit": _limit(slurm.time_limit) if slurm.time_limit is not None else None,
         "Partition": slurm.partition,
         "NodeList": ",".join(slurm.nodes) or None,
+        "NumNodes": str(len(slurm.nodes)) if slurm.nodes else None,
         "SubmitTime": _time(slurm.submitted_at),
         "StartTime": _time(slurm.started_at or slurm.expected_start_at),
         "EndTime": _time(slurm.ends_at),
     }
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _limit(seconds: int) -> str:
+    """``[days-]hours:minutes:seconds``."""
+    minutes, rest = divmod(seconds, 60)
+    days, minutes = divmod(minutes, 24 * 60)
+    return f"{f'{days}-' if days else ''}{minutes // 60:02}:{minutes % 60:02}:{rest:02}"
 
 
 def _time(at: datetime | None) -> str | None:

@@ -192,10 +192,13 @@ _UNPARSED = "There was an error parsing the body"
 
 
 def _methods(request: Request) -> list[str]:
-    """Every method that the address has; Starlette knows only those of the first route that it has tried."""
+    """Every method that the address has; Starlette knows only those of the first route that it has tried.
+
+    `Semantics` has made a GET of each HEAD.
+    """
 
     def has(method: str) -> bool:
-        scope = {**request.scope, "method": method}
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
     return [method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") if has(method)]
@@ -239,5 +242,5 @@ def _says_json(request: Request) -> bool:
 
 
 def _words(kind: str, message: str) -> str:
-    plain = {"missing": "is required", "extra_forbidden": "is not a known field"}
+    plain = {"missing": "is required", "extra_forbidden": "is not a known field", "dict_type": "should be an object"}
     return plain.get(kind, message.removeprefix("Input ").removeprefix("Value error, "))

@@ -8,6 +8,7 @@ from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from bwvisu.api.etags import has
 from bwvisu.api.problems import KINDS, MEDIA_TYPE
 from bwvisu.errors import TryAgain
 from bwvisu.services.context import Context
@@ -70,15 +71,15 @@ def _json(text: str, status: int, headers: Mapping[str, str]) -> Response:
 
 
 def unchanged(if_none_match: str | None, etag: str) -> Response | None:
-    """304 where the client has this very version: weak comparison (RFC 9110, section 13.1.2)."""
-    given = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
-    return Response(status_code=304, headers={"ETag": etag}) if given & {etag, "*"} else None
+    """304 where the client has this very version."""
+    known = if_none_match is not None and has(if_none_match, etag)
+    return Response(status_code=304, headers={"ETag": etag}) if known else None
 
 
 def errors(*slugs: str) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route: these problems, and those that any call with a token may meet."""
-    always = (*GUARDS, *_ACTING, "not-authenticated", "scope-missing", "internal", "unavailable", "out-of-order")
-    return declared(*slugs, *always)
+    asking = ("not-authenticated", "scope-missing", "invalid-input")
+    return declared(*slugs, *GUARDS, *_ACTING, *asking, "internal", "unavailable", "out-of-order")
 
 
 def declared(*slugs: str) -> dict[int | str, dict[str, Any]]:

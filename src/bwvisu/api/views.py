@@ -14,12 +14,13 @@ from bwvisu.api.models import (
     JobView,
     MomentView,
     NodeStatus,
+    PartitionStatus,
     PortView,
     ReasonView,
     ServiceView,
     SlurmJobView,
 )
-from bwvisu.domain.cluster import ClusterView, GatewayView, NodeView
+from bwvisu.domain.cluster import ClusterView, GatewayView, NodeView, PartitionView
 from bwvisu.domain.job import JobStatus, Moment, Reason, Service, SlurmView
 from bwvisu.domain.lifecycle import State
 from bwvisu.planning.extension import standing
@@ -155,6 +156,7 @@ def cluster_view(cluster: Cluster) -> ClusterStatus:
         looked_at=view.looked_at,
         look_age_seconds=cluster.age,
         detail=view.detail,
+        partitions=None if view.partitions is None else tuple(_partition(each) for each in view.partitions),
     )
 
 
@@ -163,6 +165,16 @@ _UNSEEN = "nobody has looked yet"
 
 def _unseen(name: str) -> NodeView:
     return NodeView(name=name, reachable=False, detail=_UNSEEN)
+
+
+def _partition(partition: PartitionView) -> PartitionStatus:
+    return PartitionStatus(
+        name=partition.name,
+        state=partition.state,
+        default=partition.is_default,
+        time_limit_minutes=None if partition.time_limit is None else partition.time_limit // 60,
+        nodes=partition.nodes,
+    )
 
 
 def _node(node: NodeView) -> NodeStatus:

@@ -40,6 +40,19 @@ class GatewayView(NodeView):
     """It takes no new forwards."""
 
 
+class PartitionView(Record):
+    """One partition as Slurm last told of it."""
+
+    name: str
+    state: str
+    """Slurm's word, in lower case: `up`, `down`, `drain`, `inactive`."""
+    is_default: bool = False
+    time_limit: int | None = None
+    """Seconds that a job may ask for; None: unlimited."""
+    nodes: int = 0
+    """How many it has, whatever their state."""
+
+
 class Drain(Record):
     """The record ``gateways/{cluster}/{gateway}``: an administrator wants it to take no new forwards."""
 
@@ -58,6 +71,8 @@ class ClusterView(Record):
     """End of the last complete look."""
     detail: str = ""
     """Why the last look was not complete; empty: it was."""
+    partitions: tuple[PartitionView, ...] | None = None
+    """As they were last told of, by whichever leader; None: they never were."""
 
 
 class Installation(Record):

@@ -69,6 +69,8 @@ class JobSpec(Record):
     """SHA-256 of the application bundle that this job is rendered from."""
     services: tuple[ServiceName, ...] = ()
     """The application's ports, in the order of ``KEYHOLE_PORT<I>``."""
+    start_timeout: int = 300
+    """Seconds from the script's start within which all services should answer."""
     wanted: Wanted = Wanted.RUNNING
     created_at: datetime
     created_by: str = ""

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Self
 
+from bwvisu.domain.cluster import PartitionView
+
 
 class StateGroup(Enum):
     """What a Slurm state means to us."""
@@ -281,3 +283,4 @@ class SlurmConfig:
 
 
 ConfigResult = SlurmConfig | CouldNotLook
+PartitionsResult = tuple[PartitionView, ...] | CouldNotLook

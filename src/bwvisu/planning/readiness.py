@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from bwvisu.domain.job import JobStatus, Reason
-from bwvisu.domain.lifecycle import Event, Phase
+from bwvisu.domain.lifecycle import Event, Phase, State
 from bwvisu.planning.progress import advance, down
 from bwvisu.planning.snapshot import JobView
-from bwvisu.planning.words import STARTING, UNANSWERED
+from bwvisu.planning.words import STARTING, UNANSWERED, not_listening
 
 
 def judge(view: JobView, status: JobStatus, now: datetime) -> JobStatus:
@@ -21,7 +21,7 @@ def judge(view: JobView, status: JobStatus, now: datetime) -> JobStatus:
         return advance(status, Event.READY, at=now)
     if not ready and status.phase is Phase.READY:
         return advance(status, Event.UNREADY, at=now, reason=view.refusal or UNANSWERED)
-    reason = _reason(view, status)
+    reason = _reason(view, status, now)
     return status if status.reason == reason else status.model_copy(update={"reason": reason})
 
 
@@ -32,7 +32,12 @@ def _another_run(before: JobStatus, after: JobStatus) -> bool:
     return before.slurm.restarts != after.slurm.restarts
 
 
-def _reason(view: JobView, status: JobStatus) -> Reason | None:
+def _reason(view: JobView, status: JobStatus, now: datetime) -> Reason | None:
     if status.phase is Phase.READY:
         return None
-    return view.refusal or (UNANSWERED if status.reason == UNANSWERED else STARTING)
+    if view.refusal is not None or status.reason == UNANSWERED:
+        return view.refusal or UNANSWERED
+    since = [moment.at for moment in status.timeline[-1:] if moment.state is State.RUNNING]
+    patience = view.spec.start_timeout
+    late = any((now - at).total_seconds() > patience for at in since)
+    return not_listening(patience) if late else STARTING

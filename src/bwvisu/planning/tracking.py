@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from bwvisu.domain.job import JobStatus, Reason, SlurmView
-from bwvisu.domain.lifecycle import Event, Outcome, Phase
+from bwvisu.domain.lifecycle import Event, Outcome, Phase, State
 from bwvisu.domain.observation import Details, ExitStatus, Final, Look, ProvenAbsent, SlurmJob, StateGroup, StillThere
 from bwvisu.planning import words
 from bwvisu.planning.evidence import Absence
@@ -80,11 +80,12 @@ def fold(view: JobView, row: SlurmJob, now: datetime) -> JobStatus:
 
 def unseen(view: JobView, details: Details | None, now: datetime) -> JobStatus:
     """The end of a job that surely ran or waited, is gone, and of which Slurm does not know how it ended."""
+    code = _exit_code(None, None, view)
+    if view.spec.stopped:
+        return finish(view.status, Outcome.CANCELLED, words.cancelled(view.spec), at=now, exit_code=code)
     if view.exit_code is not None:
         outcome = Outcome.COMPLETED if view.exit_code == 0 else Outcome.FAILED
-        return finish(view.status, outcome, words.reported(view.exit_code), at=now, exit_code=view.exit_code)
-    if view.spec.stopped:
-        return finish(view.status, Outcome.CANCELLED, words.cancelled(view.spec), at=now)
+        return finish(view.status, outcome, _heard(view, words.reported(view.exit_code)), at=now, exit_code=code)
     reason = words.NO_RECORD if isinstance(details, ProvenAbsent) else words.NO_ANSWER
     return finish(view.status, Outcome.LOST, reason, at=now)
 
@@ -144,7 +145,7 @@ def _over(status: JobStatus, view: JobView, final: Final, now: datetime) -> JobS
     outcome = words.OUTCOMES.get(final.state, Outcome.FAILED)
     if outcome is Outcome.FAILED and _turned_away(view):
         return finish(status, Outcome.CANCELLED, words.cancelled(view.spec), at=now)
-    reason = words.ended(final.state, final.reason, final.exit_status, view.spec)
+    reason = _heard(view, words.ended(final.state, final.reason, final.exit_status, view.spec))
     return finish(status, outcome, reason, at=now, exit_code=_exit_code(outcome, final.exit_status, view))
 
 
@@ -153,10 +154,17 @@ def _turned_away(view: JobView) -> bool:
     return view.spec.stopped and view.refusal is not None and view.refusal.code == words.NOT_WANTED
 
 
-def _exit_code(outcome: Outcome, status: ExitStatus | None, view: JobView) -> int | None:
+def _heard(view: JobView, reason: Reason) -> Reason:
+    """Why it ended; said differently where its user never reached anything."""
+    reached = any(moment.state is State.AVAILABLE for moment in view.status.timeline)
+    return reason if reached or not view.spec.services else words.never_listened(reason)
+
+
+def _exit_code(outcome: Outcome | None, status: ExitStatus | None, view: JobView) -> int | None:
     """A script that was ended from outside has no exit code, though Slurm then says 0."""
-    own = outcome in {Outcome.COMPLETED, Outcome.FAILED} and status is not None and not status.signal
-    return status.code if own and status is not None else view.exit_code
+    if outcome in {Outcome.COMPLETED, Outcome.FAILED} and status is not None and not status.signal:
+        return status.code
+    return view.exit_code if view.exit_code is not None and view.exit_code >= 0 else None
 
 
 def _view(row: SlurmJob, before: SlurmView | None) -> SlurmView:

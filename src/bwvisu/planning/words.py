@@ -80,6 +80,7 @@ OWN_LIMIT = Reason(
     message="Its owner has as many jobs there as are allowed at once; it is submitted when one of them ends.",
 )
 STARTING = Reason(code="starting", message="It runs; the application is not listening yet.")
+NEVER_LISTENED = "never-listened"
 UNANSWERED = Reason(code="not-answering", message="The application has stopped answering at one of its ports.")
 NEVER_SUBMITTED = Reason(
     code="lost",
@@ -102,9 +103,11 @@ def waiting(slurm_reason: str) -> Reason:
 
 
 def cancelled(spec: JobSpec) -> Reason:
-    """Somebody who may has stopped it here."""
-    who = f"by {spec.stopped_by}" if spec.stopped_by else "on request"
-    return Reason(code="cancelled-by-user", message=f"It was stopped {who}.")
+    """Somebody who may has stopped it here: its owner, the frontend that asked for it, or an administrator."""
+    if spec.stopped_by in {spec.user, spec.created_by, spec.created_for, ""}:
+        who = f"by {spec.stopped_by}" if spec.stopped_by else "on request"
+        return Reason(code="cancelled-by-user", message=f"It was stopped {who}.")
+    return Reason(code="cancelled-by-administrator", message=f"It was stopped by {spec.stopped_by}, not by its owner.")
 
 
 def ended(state: SlurmState, slurm_reason: str, status: ExitStatus | None, spec: JobSpec) -> Reason:
@@ -127,8 +130,29 @@ def _failed(state: SlurmState, slurm_reason: str, status: ExitStatus) -> Reason:
 
 
 def reported(exit_code: int) -> Reason:
-    """Only its own script told how it ended."""
-    return Reason(code="exit-code", message=f"Its script reported exit code {exit_code} and is gone.")
+    """Only its own client told how its script ended; a negative number is a signal's."""
+    if exit_code < 0:
+        return Reason(code="killed-by-signal", message=f"It was ended by signal {-exit_code}, as its client reported.")
+    if exit_code:
+        return Reason(code="exit-code", message=f"Its script reported exit code {exit_code} and is gone.")
+    return ENDINGS[SlurmState.COMPLETED]
+
+
+def not_listening(seconds: int) -> Reason:
+    """It takes longer to start than its bundle says."""
+    return Reason(
+        code="not-listening",
+        message=f"It has run for more than {seconds} s and does not listen; the end of its log may say why.",
+    )
+
+
+def never_listened(reason: Reason) -> Reason:
+    """A script that ended by itself before its user could reach anything."""
+    if reason.code not in {"completed", "exit-code"}:
+        return reason
+    return Reason(
+        code=NEVER_LISTENED, message=f"{reason.message} It never listened at its ports: the end of its log may say why."
+    )
 
 
 def unreachable(why: str) -> Reason:

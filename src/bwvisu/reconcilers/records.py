@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from bwvisu.adapters.etcd import Entry
 from bwvisu.adapters.records import Keys, decode
-from bwvisu.domain.cluster import ClusterUser, Drain, UserLookup
+from bwvisu.domain.cluster import ClusterUser, ClusterView, Drain, UserLookup
 from bwvisu.domain.job import JobSpec, JobStatus
 from bwvisu.domain.quota import Quota
 from keyhole.domain import JobForwards, PortRequest, Report
@@ -30,6 +30,7 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "users": ClusterUser,
     "quota": Quota,
     "gateways": Drain,
+    "clusters": ClusterView,
 }
 """Kinds that the leader reads; the others are none of its passes' business."""
 
@@ -102,6 +103,7 @@ class Records:
         self.users: Shelf[ClusterUser] = Shelf()
         self.quota: Shelf[Quota] = Shelf()
         self.gateways: Shelf[Drain] = Shelf()
+        self.clusters: Shelf[ClusterView] = Shelf()
         self.unreadable: set[str] = set()
         """Jobs of which some record cannot be read: they are left alone until a person has mended it."""
         self.salvaged: dict[str, JobForwards] = {}

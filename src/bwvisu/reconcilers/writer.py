@@ -30,7 +30,7 @@ class Writer:
         return True
 
     async def overwrite(self, key: str, record: BaseModel) -> bool:
-        """Store a record that only this leader writes and nobody reads back."""
+        """Store a record that only a leader writes and that no decision is made by."""
         return await self._commit([], [Put(key, encode(record))]) is not None
 
     async def delete(self, key: str, revision: int) -> bool:

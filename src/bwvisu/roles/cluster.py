@@ -10,7 +10,7 @@ loop                  does                                        nudged by
 ``serve``             grants ports                                requests, reports, every look
 ``sync:<gateway>``    keeps a gateway's rules as wanted           a change of its grants
 ``probe:<gateway>``   asks whether services listen                -
-``config``            asks Slurm for MinJobAge and the like       -
+``config``            asks Slurm for MinJobAge, partitions …      -
 ``quota``             frees the places of jobs that are over      every change of a status
 ``publish``           shows the cluster's state to the API        -
 ====================  ==========================================  =======================
@@ -30,7 +30,6 @@ from bwvisu.adapters.ssh import Wire
 from bwvisu.domain.cluster import Installation
 from bwvisu.domain.job import JobId
 from bwvisu.domain.naming import SlurmJobName
-from bwvisu.domain.observation import SlurmConfig
 from bwvisu.reconcilers.accounts import Accounts
 from bwvisu.reconcilers.dispatch import Dispatcher
 from bwvisu.reconcilers.driver import Loop
@@ -42,6 +41,7 @@ from bwvisu.reconcilers.publish import Publisher
 from bwvisu.reconcilers.quota import QuotaReconciler
 from bwvisu.reconcilers.records import Records
 from bwvisu.reconcilers.scripts import Scripts
+from bwvisu.reconcilers.site import EVERY, Site
 from bwvisu.reconcilers.views import JOB_KINDS, Views
 from bwvisu.reconcilers.watcher import Watcher
 from bwvisu.reconcilers.writer import Writer
@@ -97,6 +97,7 @@ class ClusterTerm:
         self._slurm = SlurmCluster(
             wire, command_nodes(self._settings), slurm_settings(self._settings), clock=base.monotonic
         )
+        self._site = Site(self._slurm)
         self._policy = policy_of(
             self._settings,
             drawn,
@@ -116,7 +117,7 @@ class ClusterTerm:
         self._accounts = self._make_accounts()
         self._jobs = self._loop("jobs", self._make_jobs().reconcile, interval=2.0, gap=0.02)
         self._account_loop = self._loop("accounts", self._accounts.reconcile, interval=30.0)
-        self._config = self._loop("config", self._learn_config, interval=600.0)
+        self._config = self._loop("config", self._learn_config, interval=EVERY)
         quota = QuotaReconciler(name, records, writer)
         self._quota = self._loop("quota", quota.reconcile, interval=10.0, gap=0.2)
         self._books = LeaderBooks(name, records, writer, base.wall)
@@ -210,11 +211,12 @@ class ClusterTerm:
     def _make_publisher(self) -> Publisher:
         return Publisher(
             self._name,
-            self._records.keys,
+            self._records,
             self._writer,
             self._watcher,
             self._nodes.command_nodes,
             self._nodes.gateways,
+            lambda: self._site.partitions,
             clock=self._base.monotonic,
             wall=self._base.wall,
         )
@@ -290,7 +292,6 @@ class ClusterTerm:
         return str(SlurmJobName(self._policy.name_prefix, self._policy.installation, job_id, attempt))
 
     async def _learn_config(self) -> None:
-        found = await self._slurm.config()
-        if isinstance(found, SlurmConfig):
-            self._policy = replace(self._policy, min_job_age=found.min_job_age)
-        self._config.pace(interval=600.0 if isinstance(found, SlurmConfig) else 10.0, gap=0.0)
+        self._config.pace(interval=await self._site.ask(), gap=0.0)
+        if self._site.config is not None:
+            self._policy = replace(self._policy, min_job_age=self._site.config.min_job_age)

@@ -1,31 +1,38 @@
 """Stop a job: what is wanted becomes *stopped*, once and for ever; the leader does the rest."""
 
+from collections.abc import Callable
+
 from bwvisu.adapters.etcd import Committed, OutcomeUnknown, Put, Unchanged
-from bwvisu.adapters.records import decode, encode
-from bwvisu.domain.job import JobId, JobSpec, Wanted
-from bwvisu.domain.naming import ULID
+from bwvisu.adapters.records import encode
+from bwvisu.domain.job import JobId, Wanted
 from bwvisu.domain.principal import Principal
 from bwvisu.errors import TryAgain
-from bwvisu.services.context import Context, no_such_job
+from bwvisu.services.context import Context, PreconditionFailed
+from bwvisu.services.exact import read_exactly
 from bwvisu.services.state import Job
 
 TRIES = 4
 
 
-async def cancel(context: Context, principal: Principal, job_id: JobId) -> Job:
-    """The job, wanted *stopped*; may be repeated at any time.  Raises NotFound, TryAgain."""
+async def cancel(
+    context: Context, principal: Principal, job_id: JobId, admits: Callable[[int], bool] | None = None
+) -> Job:
+    """The job, wanted *stopped*; may be repeated at any time, with the same ``admits``, too.
+
+    ``admits``: the revisions of the job that its asker means; None: the job as it is by then.
+    Raises NotFound, PreconditionFailed, TryAgain.
+    """
     state = context.state
-    key = state.keys.spec(job_id)
     for _ in range(TRIES):
-        entry = await state.store.get(key) if ULID.fullmatch(job_id) else None
-        spec = decode(JobSpec, entry.value) if entry else None
-        if entry is None or spec is None or not principal.may_see(spec.user):
-            raise no_such_job()
-        if spec.wanted is Wanted.STOPPED:
-            return state.beside_status(spec, entry.mod_revision)
-        stopped = spec.model_copy(update={"wanted": Wanted.STOPPED, "stopped_by": principal.person})
+        read = await read_exactly(context, principal, job_id)
+        if read.job.spec.wanted is Wanted.STOPPED:
+            return read.job
+        if admits is not None and not admits(read.job.revision):
+            raise PreconditionFailed("the job has changed since; read it again")
+        stopped = read.job.spec.model_copy(update={"wanted": Wanted.STOPPED, "stopped_by": principal.person})
+        same = [Unchanged(read.spec.key, read.spec.mod_revision)] if admits is None else read.unchanged()
         try:
-            result = await state.store.commit([Unchanged(key, entry.mod_revision)], [Put(key, encode(stopped))])
+            result = await state.store.commit(same, [Put(read.spec.key, encode(stopped))])
         except OutcomeUnknown:
             continue  # reading it again tells
         if isinstance(result, Committed):

@@ -11,9 +11,12 @@ from bwvisu.domain.job import JobId, JobSpec
 _POSITION = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in history: all up to ``revision`` of a store in its ``generation``, which a restore raises."""
+    """A place in history: all up to ``revision`` of a store in its ``generation``, which a restore raises.
+
+    Greater is later.
+    """
 
     generation: int
     revision: int
@@ -36,7 +39,7 @@ class Lapse(StrEnum):
     OTHER_GENERATION = "other-generation"
     """The store was restored from a backup: revisions mean something else now."""
     UNKNOWN_ID = "unknown-id"
-    """The id is none of ours, or lies in the future."""
+    """The id is none of ours, or lies in etcd's own future."""
     TOO_SLOW = "too-slow"
     """The reader fell too far behind."""
 

@@ -1,41 +1,25 @@
 """Another run time for a job: it is written down as wanted, and the leader's answer is awaited for a moment."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from bwvisu.adapters.etcd import Absent, Committed, Condition, Entry, OutcomeUnknown, Put, Unchanged
-from bwvisu.adapters.records import decode, encode
-from bwvisu.domain.job import Extension, ExtensionState, JobId, JobSpec, JobStatus
+from bwvisu.adapters.etcd import Committed, OutcomeUnknown, Put
+from bwvisu.adapters.records import encode
+from bwvisu.domain.job import Extension, ExtensionState, JobId, JobSpec
 from bwvisu.domain.lifecycle import State
-from bwvisu.domain.naming import ULID
 from bwvisu.domain.parameter import Integer, Number
 from bwvisu.domain.principal import Principal
 from bwvisu.errors import Conflict, TryAgain
 from bwvisu.planning.extension import NOT_EXTENDABLE, objection, standing
 from bwvisu.services.bundles import bundle_of
-from bwvisu.services.context import Context, PreconditionFailed, no_such_job
-from bwvisu.services.state import UNREADABLE, Job
+from bwvisu.services.context import Context, PreconditionFailed
+from bwvisu.services.exact import read_exactly
+from bwvisu.services.state import Job
 
 TRIES = 4
 PATIENCE = 5.0
 """Seconds that a request waits for the leader's answer."""
 PARAMETER = "minutes"
 """The parameter of an application that its jobs' run time is asked by; its maximum bounds changes, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A job as etcd has it.  Its two records need not be of one moment: who writes compares both."""
-
-    job: Job
-    spec: Entry
-    status: Entry | None
-    status_key: str
-
-    def unchanged(self) -> list[Condition]:
-        """It is still so."""
-        status = Unchanged(self.status_key, self.status.mod_revision) if self.status else Absent(self.status_key)
-        return [Unchanged(self.spec.key, self.spec.mod_revision), status]
 
 
 async def extend(
@@ -47,7 +31,7 @@ async def extend(
     Raises NotFound, PreconditionFailed, Conflict (``not-extendable``), TryAgain.
     """
     for _ in range(TRIES):
-        read = await _read(context, principal, job_id)
+        read = await read_exactly(context, principal, job_id)
         if _asked_already(read.job, minutes):
             return await _outcome(context, read.job)
         if not admits(read.job.revision):
@@ -66,25 +50,6 @@ async def extend(
 def is_settled(job: Job) -> bool:
     """Whether it is known what became of the time that was last asked for."""
     return standing(job.spec, job.status)[0] is not ExtensionState.PENDING
-
-
-async def _read(context: Context, principal: Principal, job_id: JobId) -> _Read:
-    state = context.state
-    spec_entry = await state.store.get(state.keys.spec(job_id)) if ULID.fullmatch(job_id) else None
-    spec = decode(JobSpec, spec_entry.value) if spec_entry else None
-    if spec_entry is None or spec is None or not principal.may_see(spec.user):
-        raise no_such_job()
-    key = state.keys.status(job_id)
-    entry = await state.store.get(key)
-    revision = max(spec_entry.mod_revision, entry.mod_revision if entry else 0)
-    return _Read(Job(spec, _status(entry), revision), spec_entry, entry, key)
-
-
-def _status(entry: Entry | None) -> JobStatus:
-    try:
-        return decode(JobStatus, entry.value) if entry else JobStatus()
-    except ValueError:
-        return UNREADABLE
 
 
 def _asked_already(job: Job, minutes: int) -> bool:

@@ -99,13 +99,26 @@ class Feed:
 
     # ---- what a stream begins with ----------------------------------------------------------------------------
 
-    async def resume(self, since: str) -> Lapse | int:
-        """The revision to go on from, once it is in our history; or why that cannot be."""
+    async def caught_up(self, since: str) -> None:
+        """Wait a moment until we have seen what a reader was told elsewhere.
+
+        Raises TryAgain where that takes longer: what we could tell it by now is older than what it has.
+        """
+        position = Position.parse(since)
+        if position is None or await self._state.until(lambda: self._present >= position, PATIENCE):
+            return
+        if position <= Position(*await self._state.newest_in_etcd()):
+            raise TryAgain("this replica has not yet seen all up to this id; come back with the same one", after=1)
+
+    @property
+    def _present(self) -> Position:
+        return Position(self.generation, self._state.jobs.revision)
+
+    def resume(self, since: str) -> Lapse | int:
+        """The revision to go on from; or why that cannot be.  See `caught_up`."""
         position = Position.parse(since)
         if position is None:
             return Lapse.UNKNOWN_ID
-        if position.generation == self.generation:
-            await self._state.until(lambda: self._state.jobs.revision >= position.revision, PATIENCE)
         if position.generation != self.generation:
             return Lapse.OTHER_GENERATION
         if position.revision > self._state.jobs.revision:

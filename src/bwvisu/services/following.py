@@ -49,7 +49,7 @@ class Stream:
         """
         mailbox, limits = self._mailbox, self._feed.limits
         ends_at = self._clock() + limits.lifetime
-        for some in self._anew(None) if self._since is None else await self._resumed(self._since):
+        for some in self._anew(None) if self._since is None else self._resumed(self._since):
             yield self._noted(some)
         while not mailbox.ended and (left := ends_at - self._clock()) > 0:
             if mailbox.lapse is not None:
@@ -62,9 +62,9 @@ class Stream:
             elif not await mailbox.news(min(limits.heartbeat, left)):
                 yield [Quiet(self._feed.revision)]
 
-    async def _resumed(self, since: str) -> Iterator[Sequence[Part]]:
+    def _resumed(self, since: str) -> Iterator[Sequence[Part]]:
         """What happened since, or a snapshot where that is not known."""
-        found = await self._feed.resume(since)
+        found = self._feed.resume(since)
         return self._anew(found) if isinstance(found, Lapse) else self._missed(found)
 
     def _missed(self, revision: int) -> Iterator[Sequence[Part]]:
@@ -100,13 +100,17 @@ async def follow_job(context: Context, feed: Feed, principal: Principal, job_id:
     await visible(context, principal, job_id)
     if not await context.state.until(lambda: context.state.job(job_id) is not None, PATIENCE):
         raise TryAgain("the job has just been accepted elsewhere, or forgotten; ask again", after=1)
+    if since is not None:
+        await feed.caught_up(since)
     return Stream(feed, Interest(job_id=job_id), since)
 
 
-def follow_jobs(
+async def follow_jobs(
     feed: Feed, principal: Principal, *, user: str | None, cluster: str | None, since: str | None
 ) -> Stream:
     """A stream of all jobs that the principal may see, or of those of one user or cluster.  Raises TryAgain."""
     if user is not None and not principal.may_see(user):
         user = _NOBODY
+    if since is not None:
+        await feed.caught_up(since)
     return Stream(feed, Interest(user=principal.user if user is None else user, cluster=cluster), since)

@@ -19,7 +19,9 @@ class IdempotencyRecord(Record):
 
     job_id: JobId
     request: str
-    """Digest of the request that made the job."""
+    """Digest of the request that made the job, as it was sent."""
+    meaning: str = ""
+    """Digest of what was understood of it; empty: an earlier version wrote this."""
 
 
 class KeyReused(UserError):
@@ -35,6 +37,8 @@ class Ticket:
 
     key: str
     request: str
+    meaning: str = ""
+    """Empty until the request is understood: it may be refused today though it was taken once."""
 
     @classmethod
     def of(cls, context: Context, request: JobRequest, principal: Principal, idempotency_key: str) -> Self:
@@ -43,11 +47,22 @@ class Ticket:
         digest = hashlib.sha256(own.encode(errors="surrogatepass")).hexdigest()
         return cls(context.state.keys.idempotency(principal.name, digest), request.digest)
 
+    def record(self, job_id: JobId) -> IdempotencyRecord:
+        """What is stored with the job that the request makes."""
+        return IdempotencyRecord(job_id=job_id, request=self.request, meaning=self.meaning)
+
+    def fits(self, record: IdempotencyRecord) -> bool:
+        """Whether this is the request that made the job: the same words, or others that mean the same.
+
+        The same words are enough, since a default may have changed meanwhile.
+        """
+        return record.request == self.request or bool(self.meaning and record.meaning == self.meaning)
+
 
 async def replay(context: Context, ticket: Ticket, entry: Entry) -> Job:
     """The job that this key has made; raises `KeyReused` where it was made by another request."""
     record = decode(IdempotencyRecord, entry.value)
-    if record.request != ticket.request:
+    if not ticket.fits(record):
         raise KeyReused("this Idempotency-Key was sent before with another body")
     job = await context.state.find(record.job_id)
     if job is None:

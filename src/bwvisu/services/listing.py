@@ -59,7 +59,7 @@ class Cursor:
         except ValueError:
             match = None
         if match is None:
-            raise InvalidInput([Fault("/cursor", "is not a cursor of this API")])
+            raise _no_cursor()
         return cls(int(match[1]), match[2])
 
 
@@ -75,6 +75,9 @@ async def list_jobs(context: Context, principal: Principal, wanted: Filter, *, l
     """One page of at most ``limit`` jobs that the principal may see.  Raises InvalidInput, TryAgain."""
     begin = Cursor.parse(cursor) if cursor is not None else Cursor(context.state.newest, None)
     if not await context.state.until(lambda: context.state.specs.revision >= begin.revision, PATIENCE):
+        _, newest = await context.state.newest_in_etcd()
+        if begin.revision > newest:  # made up, or given out before etcd was restored: it will never come
+            raise _no_cursor()
         raise TryAgain("this replica has not yet seen what the first page was made of; ask again", after=1)
     if wanted.user is not None and not principal.may_see(wanted.user):
         return Page((), None)
@@ -84,6 +87,10 @@ async def list_jobs(context: Context, principal: Principal, wanted: Filter, *, l
     found = tuple(islice(_existing(context, ids, begin.revision, wanted), limit + 1))
     more = len(found) > limit
     return Page(found[:limit], str(Cursor(begin.revision, found[limit - 1].spec.id)) if more else None)
+
+
+def _no_cursor() -> InvalidInput:
+    return InvalidInput([Fault("/cursor", "is not a cursor of this API")])
 
 
 def _existing(context: Context, ids: Iterator[JobId], revision: int, wanted: Filter) -> Iterator[Job]:

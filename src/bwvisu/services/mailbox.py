@@ -64,5 +64,5 @@ class Mailbox:
             async with asyncio.timeout(seconds):
                 await self._news.wait()
         except TimeoutError:
-            return False
+            return self._news.is_set()  # it may have come while we were being woken
         return True

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bwvisu.domain.job import OriginalRequest
+from bwvisu.domain.job import OriginalRequest, Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,18 @@ class JobRequest:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its meaning: the order of keys and the white space of a body make no difference."""
-        meaning = [self.user, self.application, self.cluster, self.parameters]
-        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of its values as they were sent: the order of keys and white space make no difference."""
+        return _digest(self.user, self.application, self.cluster, self.parameters)
+
+
+def meaning(user: str, application: str, cluster: str, parameters: Mapping[str, Scalar]) -> str:
+    """SHA-256 of a request as it was understood: defaults are filled in, and 30.0 is 30."""
+    plain = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in parameters.items()
+    }
+    return _digest(user, application, cluster, plain)
+
+
+def _digest(*values: object) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

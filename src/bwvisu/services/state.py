@@ -89,6 +89,12 @@ class State:
         drawn = self.installation.values.get(self.keys.installation)
         return drawn.generation if drawn is not None else 1
 
+    async def newest_in_etcd(self) -> tuple[int, int]:
+        """Its generation and revision, asked of etcd itself: how far a mirror could be."""
+        listing = await self.store.list(self.keys.installation)
+        drawn = listing.entries.get(self.keys.installation)
+        return decode(Installation, drawn.value).generation if drawn else 1, listing.revision
+
     async def run(self) -> NoReturn:
         """Keep the mirrors for ever, through every failure of etcd."""
         async with asyncio.TaskGroup() as group:

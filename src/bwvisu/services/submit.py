@@ -1,7 +1,7 @@
 """Accept a job: check everything, then create spec, secret, bundle, place and idempotency record in one transaction."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -20,14 +20,14 @@ from bwvisu.adapters.etcd import (
     Put,
 )
 from bwvisu.adapters.records import encode
-from bwvisu.domain.job import JobId, JobSpec
+from bwvisu.domain.job import JobId, JobSpec, Scalar
 from bwvisu.domain.principal import Principal
 from bwvisu.domain.quota import Places
 from bwvisu.errors import Fault, InvalidInput, NotFound, TryAgain, UserError
 from bwvisu.services import accounts, quota
 from bwvisu.services.context import Context, Forbidden
-from bwvisu.services.idempotency import IdempotencyRecord, Ticket, replay
-from bwvisu.services.request import JobRequest
+from bwvisu.services.idempotency import Ticket, replay
+from bwvisu.services.request import JobRequest, meaning
 from bwvisu.services.state import Job
 
 SECRET_BYTES = 32
@@ -56,6 +56,14 @@ class _Draft:
     secret: bytes = field(repr=False)
 
 
+class _Order(NamedTuple):
+    """A request that was understood."""
+
+    bundle: Bundle
+    cluster: str
+    parameters: Mapping[str, Scalar]
+
+
 class _Transaction(NamedTuple):
     conditions: Sequence[Condition]
     operations: Sequence[Operation]
@@ -70,7 +78,10 @@ async def submit(
     """
     ticket = Ticket.of(context, request, principal, idempotency_key) if idempotency_key is not None else None
     try:
-        return await _store(context, await _draft(context, request, principal, ticket))
+        order = _understood(context, request, principal)
+        if ticket is not None:
+            ticket = replace(ticket, meaning=meaning(request.user, order.bundle.name, order.cluster, order.parameters))
+        return await _store(context, await _draft(context, request, principal, order, ticket))
     except UserError:
         earlier = await _earlier(context, ticket)
         if earlier is None:
@@ -78,22 +89,29 @@ async def submit(
         return earlier
 
 
-async def _draft(context: Context, request: JobRequest, principal: Principal, ticket: Ticket | None) -> _Draft:
+def _understood(context: Context, request: JobRequest, principal: Principal) -> _Order:
     if not principal.may_see(request.user):
         raise Forbidden("this token acts for another user")
     bundle = _bundle(context, request.application)
     cluster = _cluster(context, bundle, request.cluster)
     accounts.check_name(context, cluster, request.user)
-    parameters = bundle.check(request.parameters, cluster)
+    return _Order(bundle, cluster, bundle.check(request.parameters, cluster))
+
+
+async def _draft(
+    context: Context, request: JobRequest, principal: Principal, order: _Order, ticket: Ticket | None
+) -> _Draft:
+    bundle, cluster = order.bundle, order.cluster
     await accounts.judge(context, cluster, request.user)
     spec = JobSpec(
         id=_new_id(context),
         user=request.user,
         application=bundle.name,
         cluster=cluster,
-        parameters=parameters,
+        parameters=order.parameters,
         bundle=bundle.digest,
         services=bundle.application.services,
+        start_timeout=bundle.application.start_timeout,
         created_at=context.now(),
         created_by=principal.name,
         created_for=principal.behalf,
@@ -175,8 +193,7 @@ async def _transaction(context: Context, draft: _Draft) -> _Transaction:
         claim = await quota.claim(context, spec, draft.places)
         parts.append(_Transaction([claim.condition], [claim.put]))
     if draft.ticket:
-        record = IdempotencyRecord(job_id=spec.id, request=draft.ticket.request)
-        put = Put(draft.ticket.key, encode(record), await context.leases.current())
+        put = Put(draft.ticket.key, encode(draft.ticket.record(spec.id)), await context.leases.current())
         parts.append(_Transaction([Absent(draft.ticket.key)], [put]))
     return _Transaction(
         list(chain.from_iterable(part.conditions for part in parts)),

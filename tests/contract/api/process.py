@@ -61,13 +61,13 @@ async def process(
             held = Process(f"http{'s' if trust else ''}://127.0.0.1:{port}", folder / "api.log", leader, trust)
             answering = asyncio.create_task(leader.run())
             try:
-                await eventually_true(lambda: _ready(held), 60)
+                await eventually_true(lambda: _ready(held), 120)
                 yield held
             finally:
                 answering.cancel()
     finally:
         running.terminate()
-        running.wait(30)
+        running.wait(60)
 
 
 def settings(endpoints: list[str], prefix: str, bundles: Path, api: Mapping[str, Any]) -> dict[str, Any]:

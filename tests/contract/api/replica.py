@@ -37,11 +37,11 @@ class Replica:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 120) -> None:
         """Until it serves."""
         until(lambda: self.get("/readyz"), seconds, "the API is ready")
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 30) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 60) -> int:
         """End it by a signal, if it runs; returns its exit code."""
         if self._process is None:
             return 0

@@ -177,7 +177,7 @@ async def service(
     ``wire`` may put faults between the API and etcd.  ``wait``: go on only when the API has read everything.
     """
     keys = keys or Keys(f"/test-{secrets.token_hex(6)}")
-    async with Etcd(endpoints, timeout=1.5) as store:
+    async with Etcd(endpoints) as store:
         catalogue = Catalogue(bundles)
         catalogue.refresh()
         assert not catalogue.problems
@@ -199,7 +199,7 @@ async def service(
             held = Service(url, context, leader, app.state.feed)
             try:
                 if wait:
-                    await eventually(lambda: state.ready, 10)
+                    await eventually(lambda: state.ready, 60)
                 yield held
             finally:
                 await held.close()
@@ -215,7 +215,7 @@ async def _listening(app: FastAPI) -> AsyncIterator[str]:
         bound.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
         serving = asyncio.create_task(server.serve(sockets=[bound]))
-        await eventually(lambda: server.started, 10)
+        await eventually(lambda: server.started)
         try:
             yield f"http://127.0.0.1:{bound.getsockname()[1]}"
         finally:

@@ -125,6 +125,18 @@ async def test_an_unusable_idempotency_key_is_refused(api: Service, key: str) ->
     assert answer.status_code == 422
 
 
+async def test_what_is_no_object_is_told_so_in_words_of_json(api: Service) -> None:
+    answer = await api.client().post("/api/v1/jobs", json={**GOOD, "parameters": [1]})
+    assert problem(answer)["errors"] == [{"pointer": "/parameters", "detail": "should be an object"}]
+
+
+async def test_two_idempotency_keys_are_none(api: Service) -> None:
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    answer = await api.client().post("/api/v1/jobs", json=GOOD, headers=keys)
+    assert (answer.status_code, problem(answer)["errors"][0]["pointer"]) == (422, "/idempotency-key")
+    assert await api.stored() == set()
+
+
 @pytest.mark.parametrize(
     ("query", "name"),
     [("limit=0", "limit"), ("limit=501", "limit"), ("limit=x", "limit"), ("state=gone", "state")]
@@ -163,9 +175,9 @@ async def test_what_is_not_there_is_a_problem_too(api: Service, method: str, pat
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/api/v1/jobs", "GET, POST"),
-        ("OPTIONS", "/api/v1/jobs", "GET, POST"),
-        ("TRACE", "/api/v1/clusters/main", "GET"),
+        ("PUT", "/api/v1/jobs", "GET, HEAD, POST"),
+        ("OPTIONS", "/api/v1/jobs", "GET, HEAD, POST"),
+        ("TRACE", "/api/v1/clusters/main", "GET, HEAD"),
         ("POST", "/api/v1/clusters/main/gateways/gw1/drain", "PUT, DELETE"),
     ],
 )

@@ -1,8 +1,10 @@
 """Applications, clusters, users, health and metrics."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
@@ -104,7 +106,7 @@ async def test_an_application_of_another_cluster_does_not_run_here(api: Service,
 async def test_a_cluster_nobody_has_looked_at_is_not_said_to_be_reachable(api: Service) -> None:
     cluster = (await api.client().get("/api/v1/clusters/main")).json()
     assert cluster["command_nodes"] == [{"name": "cmd1", "reachable": False, "detail": "nobody has looked yet"}]
-    assert (cluster["looked_at"], cluster["look_age_seconds"]) == (None, None)
+    assert (cluster["looked_at"], cluster["look_age_seconds"], cluster["partitions"]) == (None, None, None)
 
 
 async def test_a_cluster_is_shown_as_the_leader_saw_it(api: Service) -> None:
@@ -119,6 +121,34 @@ async def test_a_cluster_is_shown_as_the_leader_saw_it(api: Service) -> None:
         return bool(items[0]["command_nodes"][0]["reachable"] and 60 <= items[0]["look_age_seconds"] < 90)
 
     await eventually_true(shown)
+
+
+async def shown_with(api: Service, partitions: Any) -> Any:
+    """What is shown where the leader has written these; "absent": it is an earlier version."""
+    view = {"name": "main", "detail": str(partitions), "partitions": partitions}
+    if partitions == "absent":
+        del view["partitions"]
+    key = api.context.state.keys.cluster("main")
+    await api.context.state.store.commit([], [Put(key, json.dumps(view).encode())])
+    shown: dict[str, Any] = {}
+
+    async def arrived() -> bool:
+        shown.update((await api.client().get("/api/v1/clusters/main")).json())
+        return bool(shown["detail"] == view["detail"])
+
+    await eventually_true(arrived)
+    return shown["partitions"]
+
+
+async def test_partitions_are_shown_where_they_are_known(api: Service) -> None:
+    batch = {"name": "batch", "state": "up", "is_default": True, "time_limit": 259_200, "nodes": 120}
+    assert await shown_with(api, "absent") is None
+    assert await shown_with(api, []) == []
+    assert await shown_with(api, [batch, {"name": "gpu", "state": "down"}]) == [
+        {"name": "batch", "state": "up", "default": True, "time_limit_minutes": 4320, "nodes": 120},
+        {"name": "gpu", "state": "down", "default": False, "time_limit_minutes": None, "nodes": 0},
+    ]
+    assert await shown_with(api, None) is None
 
 
 async def test_users_are_known_absent_or_not_answered_for(api: Service) -> None:

@@ -53,7 +53,7 @@ class Desk:
         """The next events at one of the replicas."""
         found: list[Block] = []
         port = self.replicas[which].port
-        async with asyncio.timeout(20), blocks(port, "/api/v1/events", "bwv_reader", last_id) as stream:
+        async with asyncio.timeout(30), blocks(port, "/api/v1/events", "bwv_reader", last_id) as stream:
             while len(found) < many:
                 block = await anext(stream)
                 found += [block] if block.event else []
@@ -78,21 +78,27 @@ async def desk(own_etcd: EtcdCluster, tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def test_a_stop_ends_streams_cleanly_and_soon(desk: Desk) -> None:
     await desk.accept()
-    await desk.started(0)
+    await desk.started(0, 1)
 
     async def follow() -> int:
         async with blocks(desk.replicas[0].port, "/api/v1/events", "bwv_reader") as stream:
             return len([block async for block in stream if block.event])
 
     following = [asyncio.create_task(follow()) for _ in range(20)]
-    await eventually(lambda: "bwvisu_event_streams 20.0" in desk.replicas[0].get("/metrics"), 20)
-    began = time.monotonic()
-    assert await asyncio.to_thread(desk.replicas[0].stop) == 0
-    assert time.monotonic() - began < 2.5, "uvicorn would wait for 3 s, and then cut them"
+    await eventually(lambda: "bwvisu_event_streams 20.0" in desk.replicas[0].get("/metrics"))
+    idle = await seconds_to_stop(desk.replicas[1])
+    assert await seconds_to_stop(desk.replicas[0]) < idle + 2.5, "uvicorn would wait for 3 s, and then cut them"
     assert set(await asyncio.gather(*following)) == {1}
     log = desk.replicas[0].log.read_text()
     assert '"level": "error"' not in log
     assert "Traceback" not in log
+
+
+async def seconds_to_stop(replica: Replica) -> float:
+    """How long it takes to end; one that nobody follows shows what this machine needs for that alone."""
+    began = time.monotonic()
+    assert await asyncio.to_thread(replica.stop) == 0
+    return time.monotonic() - began
 
 
 async def test_what_one_replica_began_another_goes_on_with_even_if_it_has_just_started(desk: Desk) -> None:

@@ -41,7 +41,7 @@ class Following:
 
     async def block(self) -> Block:
         """The next of whatever there is."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             block = await anext(self._stream)
         self.last_id = block.id or self.last_id
         return block
@@ -58,7 +58,7 @@ class Following:
 
     async def ended(self) -> bool:
         """Whether the other side has ended it, with nothing more to tell."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return not [block async for block in self._stream if block.event]
 
 
@@ -211,7 +211,7 @@ async def test_silence_is_broken_and_moves_the_place_to_resume_from(etcd: EtcdCl
     async with bounded(etcd, bundles, heartbeat=0.05) as api, following(api, f"{ALL}?user=bob") as stream:
         await stream.jobs()
         job = await api.submit("alice")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while stream.last_id != f"1.{job['revision']}":
                 assert (await stream.block()).event == ""
 

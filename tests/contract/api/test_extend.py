@@ -69,7 +69,7 @@ async def asked(api: Service, job: dict[str, Any], number: int = 1) -> Extension
             found.append(extension)
         return bool(found)
 
-    await eventually_true(there, 15)
+    await eventually_true(there)
     return found[0]
 
 

@@ -94,11 +94,16 @@ async def test_a_submission_that_stays_unknown_is_resolved_by_its_key(lossy: tup
     assert set(await api.records("specs")) - before == {again.json()["id"]}
 
 
-async def test_a_lost_answer_to_a_cancel_is_read_back(lossy: tuple[Service, Lossy]) -> None:
+@pytest.mark.parametrize("versioned", [False, True])
+@pytest.mark.parametrize(("answers", "questions"), [(1, 0), (0, 2)])
+async def test_a_cancel_in_doubt_is_read_back(
+    lossy: tuple[Service, Lossy], answers: int, questions: int, versioned: bool
+) -> None:
     api, wire = lossy
     job = await api.submit()
-    wire.answers = 1
-    answer = await api.client().delete(f"/api/v1/jobs/{job['id']}")
+    headers = {"If-Match": f'"{job["revision"]}"'} if versioned else {}
+    wire.answers, wire.questions = answers, questions
+    answer = await api.client().delete(f"/api/v1/jobs/{job['id']}", headers=headers)
     assert (answer.status_code, answer.json()["wanted"]) == (202, "stopped")
 
 
@@ -143,7 +148,7 @@ async def test_a_frozen_etcd_is_told_and_overcome(own_etcd: EtcdCluster, bundles
         async def ready() -> bool:
             return (await api.client().get("/readyz")).status_code == 200
 
-        await eventually_true(ready, 20)
+        await eventually_true(ready, 60)
         again = await api.client().post("/api/v1/jobs", json=GOOD, headers={"Idempotency-Key": "k"})
         assert again.status_code in (200, 201)
         assert set(await api.records("specs")) == {job["id"], again.json()["id"]}

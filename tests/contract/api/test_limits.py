@@ -42,10 +42,10 @@ async def book(api: Service, user: str = "alice") -> dict[str, str]:
 
 
 async def post(
-    api: Service, user: str = "alice", key: str | None = None, application: str = "probe"
+    api: Service, user: str = "alice", key: str | None = None, application: str = "probe", **more: Any
 ) -> httpx2.Response:
     headers = {"Idempotency-Key": key} if key else {}
-    body = {"user": user, "application": application}
+    body = {"user": user, "application": application, **more}
     return await api.client().post("/api/v1/jobs", json=body, headers=headers)
 
 
@@ -91,6 +91,8 @@ async def test_a_request_that_is_repeated_at_the_limit_is_still_the_same_job(two
     await two[0].submit()
     again = await post(two[1], key="once")
     assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    in_full = await post(two[1], key="once", cluster="main", parameters={"minutes": 15})
+    assert (in_full.status_code, in_full.json()["id"]) == (200, first.json()["id"])
     assert (await post(two[1], key="another")).status_code == 409
 
 

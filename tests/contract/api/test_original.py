@@ -1,5 +1,6 @@
 """The original's API: recorded conversations, replayed word for word; the test plays the leader."""
 
+import asyncio
 import base64
 import json
 import re
@@ -214,7 +215,9 @@ async def test_an_account_is_no_stranger_to_the_rate_limit(etcd: EtcdCluster, bu
         headers = {"Authorization": credentials("bwvisu-web")}
         answers = [(await api.client(None).get("/jobs", headers=headers)).status_code for _ in range(5)]
         assert answers == [200] * 5
-        assert (await api.client(None).get("/jobs")).status_code == 429
+        # Two at once: of a stranger's requests one may be answered each second.
+        strangers = await asyncio.gather(*(api.client(None).get("/jobs") for _ in range(10)))
+        assert 429 in {answer.status_code for answer in strangers}
 
 
 async def test_a_template_that_two_applications_claim_is_given_to_neither(original: Service, bundles: Path) -> None:

@@ -202,6 +202,7 @@ async def store(etcd: EtcdCluster) -> AsyncIterator[Etcd]:
         yield opened
 
 
+@pytest.mark.timeout(900)
 async def test_fault_31_a_thousand_streams_tell_everything_through_restarts(
     etcd: EtcdCluster, store: Etcd, tmp_path: Path, many_files: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -106,7 +106,7 @@ class TestHeads:
 
 class TestPatience:
     class Hasty(ImpatientProtocol):
-        patience = 0.4
+        patience = 1.0
 
     @pytest.fixture
     async def port(self) -> AsyncIterator[int]:
@@ -122,7 +122,7 @@ class TestPatience:
             config = uvicorn.Config(app, http=self.Hasty, log_config=None, lifespan="off", timeout_keep_alive=60)
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[bound]))
-            await eventually(lambda: server.started, 10)
+            await eventually(lambda: server.started)
             yield bound.getsockname()[1]
             server.should_exit = True
             await serving
@@ -153,9 +153,9 @@ class TestPatience:
 
     async def test_a_slow_body_is_not_its_business(self, port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n")
         answer = asyncio.create_task(reader.readexactly(12))
-        for _ in range(10):
+        for _ in range(20):  # twice as long as it would wait for a head
             await asyncio.wait([answer], timeout=0.1)
             writer.write(b"x")
         assert await answer == b"HTTP/1.1 200"
@@ -181,7 +181,7 @@ class TestReaders:
         with socket.create_server(("127.0.0.1", 0)) as bound, socket.socket() as lazy:
             server = uvicorn.Server(uvicorn.Config(app, http=self.Hasty, log_config=None, lifespan="off"))
             serving = asyncio.create_task(server.serve(sockets=[bound]))
-            await eventually(lambda: server.started, 10)
+            await eventually(lambda: server.started)
             lazy.connect(bound.getsockname())
             lazy.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             async with asyncio.timeout(20):

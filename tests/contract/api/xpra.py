@@ -52,6 +52,7 @@ _PENDING = SlurmView(
     partition="gpu",
     submitted_at=_AT,
     expected_start_at=_AT + timedelta(minutes=3),
+    time_limit=900,
 )
 _STARTED = _PENDING.model_copy(
     update={
@@ -91,5 +92,6 @@ SEEN: Mapping[str, JobStatus] = {
         *_LIFE,
         State.FINISHED,
         outcome=Outcome.COMPLETED,
+        exit_code=0,
     ),
 }

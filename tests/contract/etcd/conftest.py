@@ -13,8 +13,8 @@ from tests.simulation.etcd import SimEtcd, SimStore
 from tests.simulation.weather import CALM
 from tests.support.etcd import EtcdCluster
 
-TIMEOUT = 1.0
-"""Seconds that a call of the store under test may take."""
+TIMEOUT = 3.0
+"""Seconds that a call of the store under test may take, as in production: a disk may be busy for a second."""
 
 _numbers = itertools.count()
 

@@ -27,7 +27,7 @@ from tests.contract.etcd.test_mirror import decode, heard, patiently_put, put, r
 from tests.contract.etcd.test_watch import take
 from tests.support.waiting import eventually
 
-TIMEOUT = 0.5
+TIMEOUT = 1.0
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def test_every_call_to_a_frozen_etcd_ends_in_time(hasty: Store, world: Wor
         began = time.monotonic()
         with pytest.raises(EtcdUnavailable):
             await call
-        assert time.monotonic() - began < TIMEOUT + 0.5
+        assert time.monotonic() - began < 5 * TIMEOUT, "and not when etcd is awake again"
     opening = hasty.watch(prefix, 1)
     with pytest.raises(EtcdUnavailable):
         await anext(opening)
@@ -125,7 +125,7 @@ async def test_a_full_etcd_takes_only_what_makes_room(etcd: Store, world: World,
 
 
 async def test_a_restart_gives_a_lease_its_full_time_again(etcd: Store, world: World, prefix: str) -> None:
-    lease = await etcd.lease(3)
+    lease = await etcd.lease(6)
     await etcd.commit([], [Put(prefix + "mortal", b"", lease.id)])
     await eventually(lambda: lease.remaining() < 1)
     world.stop()
@@ -134,17 +134,18 @@ async def test_a_restart_gives_a_lease_its_full_time_again(etcd: Store, world: W
     await patiently_put(etcd, prefix + "a", 1)
     assert await etcd.get(prefix + "mortal") is not None, "our own count is the shorter one"
     await lease.keep_alive()
-    assert lease.remaining() > 2
+    assert lease.remaining() > 3
 
 
 async def test_a_lease_runs_out_while_etcd_is_frozen(etcd: Store, world: World, prefix: str) -> None:
-    lease = await etcd.lease(2)
+    lease = await etcd.lease(4)
     created = await etcd.commit([], [Put(prefix + "mortal", b"", lease.id)])
-    async with aclosing(etcd.watch(prefix, created.revision + 1)) as batches:
-        removal = asyncio.create_task(take(batches, 1, seconds=10))
-        await asyncio.wait({removal}, timeout=0.1)
-        world.pause()
-        await eventually(lambda: lease.remaining() < -1)
+    async with aclosing(etcd.watch(prefix, created.revision)) as batches:
+        await take(batches, 1)  # so it is open
+        removal = asyncio.create_task(take(batches, 1))
+        await eventually(lambda: lease.remaining() < 1.2)
+        world.pause()  # for less than the 3 s after which pings give the connection up
+        await eventually(lambda: lease.remaining() < -0.2)
         assert not removal.done()
         world.resume()
         (event,) = await removal
@@ -184,4 +185,4 @@ async def test_a_mirror_equals_etcd_after_a_hail_of_failures(hasty: Store, world
 
 async def progress(mirror: Mirror[Any]) -> None:
     reached = mirror.revision
-    await eventually(lambda: mirror.revision > reached + 20, seconds=15)
+    await eventually(lambda: mirror.revision > reached + 20, seconds=60)

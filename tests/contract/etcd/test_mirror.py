@@ -44,7 +44,7 @@ async def put(etcd: Store, key: str, value: object) -> int:
 
 
 async def patiently_put(etcd: Store, key: str, value: object) -> int:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             with suppress(EtcdError):
                 return await put(etcd, key, value)
@@ -54,7 +54,7 @@ async def patiently_put(etcd: Store, key: str, value: object) -> int:
 async def running(mirror: Mirror[Any]) -> AsyncIterator[Mirror[Any]]:
     task = asyncio.create_task(mirror.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await mirror.ready.wait()
         yield mirror
     finally:
@@ -211,9 +211,10 @@ async def test_a_broken_connection_costs_nothing(etcd: Store, prefix: str, world
                     await eventually(lambda: mirror.trouble is not None)
                     world.start()
                 await patiently_put(etcd, f"{prefix}{number}", number)
-            await eventually(lambda: len(mirror.values) == 3, seconds=10)
+            await eventually(lambda: len(mirror.values) == 3)
             await eventually(lambda: mirror.trouble is None)
-        assert [change.value for change in changes] == list(range(3))
+        told = [change.value for change in changes]
+        assert list(dict.fromkeys(told)) == list(range(3)), "patience may have written the same once more"
         assert mirror.entries == (await etcd.list(prefix)).entries
         assert mirror.repairs == 0
 
@@ -272,14 +273,12 @@ async def test_a_watch_that_fell_silent_is_found_out(etcd: Store, prefix: str) -
 
 async def test_a_single_lost_event_is_found_out(etcd: Store, prefix: str) -> None:
     deaf = Deaf(etcd)
-    async with running(Mirror(deaf, prefix, decode, relist_every=0.3, grace=0.2)) as mirror:
+    async with running(Mirror(deaf, prefix, decode, relist_every=0.3)) as mirror:
         deaf.swallow_key = prefix + "lost"
         await put(etcd, prefix + "lost", 1)
-        last = await put(etcd, prefix + "seen", 1)
-        await eventually(lambda: mirror.revision >= last)
-        assert prefix + "lost" not in mirror.values
+        await put(etcd, prefix + "seen", 1)
         await eventually(lambda: mirror.values.get(prefix + "lost") == 1)
-        assert mirror.repairs == 1
+        assert mirror.repairs == 1, "it came by a listing, for the watch has lost it"
 
 
 async def test_a_busy_watch_is_not_taken_for_a_silent_one(etcd: Store, prefix: str) -> None:
@@ -307,7 +306,7 @@ async def test_subscribers_follow_without_a_gap(etcd: Store, prefix: str) -> Non
         await eventually(lambda: len(mirror.values) > 20)
         with mirror.subscribe() as news:
             state = dict(mirror.values)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 async for changes in news:
                     assert isinstance(changes, Changes)
                     state.update((change.key, change.value) for change in changes.changes)
@@ -347,7 +346,7 @@ async def test_it_waits_for_a_store_that_is_not_there_yet(etcd: Store, prefix: s
     await eventually(lambda: isinstance(mirror.trouble, EtcdUnavailable))
     assert not mirror.ready.is_set()
     world.start()
-    await eventually(mirror.ready.is_set, seconds=10)
+    await eventually(mirror.ready.is_set)
     assert mirror.trouble is None
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -16,7 +16,7 @@ async def put(etcd: Store, *keys: str) -> int:
     return result.revision
 
 
-async def take(batches: AsyncGenerator[Batch, None], events: int, seconds: float = 5.0) -> list[Event]:
+async def take(batches: AsyncGenerator[Batch, None], events: int, seconds: float = 30.0) -> list[Event]:
     taken: list[Event] = []
     async with asyncio.timeout(seconds):
         while len(taken) < events:
@@ -134,11 +134,11 @@ async def test_a_watch_from_the_future_waits_for_it(etcd: Store, prefix: str) ->
 
 
 async def test_the_end_of_a_lease_is_one_batch(etcd: Store, prefix: str) -> None:
-    lease = await etcd.lease(2)
+    lease = await etcd.lease(4)
     made = await etcd.commit([], [Put(prefix + name, b"", lease.id) for name in "ab"])
     async with aclosing(etcd.watch(prefix, made.revision + 1)) as batches:
         assert not lease.remaining() < 0
-        async with asyncio.timeout(6):
+        async with asyncio.timeout(30):
             batch = await anext(batches)
     assert lease.remaining() <= 0
     assert [(event.key, event.entry) for event in batch.events] == [(prefix + "a", None), (prefix + "b", None)]
@@ -158,7 +158,7 @@ async def test_a_broken_watch_raises_and_can_be_resumed(etcd: Store, prefix: str
 
 
 async def patiently_put(etcd: Store, key: str) -> int:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             with suppress(EtcdUnavailable):
                 return await put(etcd, key)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +17,13 @@ from tests.support.keyhole_api import JOB, SECRET, MemoryLedger, app, serving
 from tests.support.waiting import until
 
 KEY = attempt_key(SECRET, 1)
+PASSWORD = "the-job-s-own-password"
 OWN_PYTHON = "/usr/bin/python3"
 
 
 def config(*urls: str, **changes: Any) -> ClientConfig:
-    """The first attempt of the job, one port, little patience."""
-    return replace(ClientConfig(JOB, 1, KEY, urls, ports=1, deadline=20), **changes)
+    """The first attempt of the job, one port."""
+    return replace(ClientConfig(JOB, 1, KEY, urls, ports=1, deadline=60, secrets=(PASSWORD,)), **changes)
 
 
 class Script:
@@ -30,10 +31,12 @@ class Script:
 
     def __init__(self, folder: Path, text: str, shell: str, environ: dict[str, str]) -> None:
         self.folder = folder
-        (folder / "script").write_text(text)
+        path = folder / "script"
+        path.write_text(text)
+        path.chmod(0o700)  # as slurmd leaves it
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             self.process = subprocess.Popen(
-                [shell, folder / "script"],
+                [shell, path],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -44,7 +47,7 @@ class Script:
 
     @property
     def out(self) -> str:
-        """What the script wrote after its prologue."""
+        """What the script wrote."""
         return (self.folder / "out").read_text()
 
     @property
@@ -54,18 +57,28 @@ class Script:
 
     def wait(self) -> int:
         """The script's exit code."""
-        return self.process.wait(60)
+        return self.process.wait(120)
+
+    @property
+    def path(self) -> Path:
+        """The script itself."""
+        return self.folder / "script"
 
     def clients(self) -> list[int]:
-        """Processes of the client that this script has started."""
-        argument = f"\0-\0{self.process.pid}\0".encode()
-        return [pid for pid, commands in peek("cmdline") if commands.endswith(argument)]
+        """Processes of the client: the one that the script's first start became."""
+        return [pid for pid, words in peek("cmdline") if words.endswith(f"\0-I\0-\0{self.path}\0".encode())]
+
+    def inner(self) -> int:
+        """The process of the script itself, below the client; waits for it."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        until(lambda: children.read_text().split())
+        return int(children.read_text().split()[0])
 
     def kill(self) -> None:
-        """End the script and its session, as Slurm does; what has left the session must end by itself."""
+        """End all of it, as Slurm does in the end."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, 9)
-        self.process.wait(10)
+        self.process.wait(30)
 
 
 def peek(what: str) -> Iterator[tuple[int, bytes]]:
@@ -80,7 +93,7 @@ Start = Callable[..., Script]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """``start(config, body, shell=…, python=…, before=…, **environment)``."""
+    """``start(config, body, shell=…, python=…, path=…, before=…, **environment)``."""
     scripts: list[Script] = []
 
     def begin(
@@ -90,17 +103,18 @@ def start(tmp_path: Path) -> Iterator[Start]:
         before: str = "set -euo pipefail",
         shell: str = "bash",
         python: str | None = OWN_PYTHON,
+        path: Sequence[str] = (),
         **environ: str,
     ) -> Script:
         folder = tmp_path / f"script-{len(scripts)}"
-        path = folder / "bin"
-        path.mkdir(parents=True)
-        for tool in ("sleep", "env", "cat"):
-            (path / tool).symlink_to(shutil.which(tool) or "")
+        programs = folder / "bin"
+        programs.mkdir(parents=True)
+        for tool in ("sleep", "env", "cat", *path):
+            (programs / tool).symlink_to(shutil.which(tool) or "")
         if python:
-            (path / "python3").symlink_to(python)
+            (programs / "python3").symlink_to(python)
         surroundings = {
-            "PATH": str(path),
+            "PATH": str(programs),
             "HOME": str(folder),
             "SLURM_JOB_ID": "4711",
             "SLURM_JOB_NODELIST": "n[1-2]",
@@ -108,7 +122,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             "http_proxy": "http://127.0.0.1:9",
             "https_proxy": "http://127.0.0.1:9",
         } | environ
-        text = f"#!/bin/{shell}\n{before}\n{prologue(settings)}\n{body}\n"
+        text = f"#!/bin/{shell}\n{prologue(settings)}\n{before}\n{body}\n"
         scripts.append(Script(folder, text, shutil.which(shell) or shell, surroundings))
         return scripts[-1]
 

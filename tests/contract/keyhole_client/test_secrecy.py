@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from keyhole.api import Limits
 from keyhole.embedding import embed, prologue
-from tests.contract.keyhole_client.conftest import KEY, Start, config, peek
+from tests.contract.keyhole_client.conftest import KEY, PASSWORD, Start, config, peek
 from tests.support.keyhole_api import FIRST, JOB, MemoryLedger, Tls, app, grant, serving
 from tests.support.waiting import until
 
@@ -33,7 +33,7 @@ def test_the_key_is_in_no_argument_and_no_environment(start: Start, ledger: Memo
         until(lambda: ledger.requests)
         assert script.clients()
         assert_hidden()
-        ledger.answers[JOB, FIRST] = grant(45000)
+        ledger.answers[JOB, FIRST] = grant(14500)
         until(lambda: ("started", None) in ledger.said())
         assert_hidden()
         assert KEY not in script.out + script.err
@@ -50,9 +50,9 @@ def test_any_text_in_the_configuration_stays_data(
 ) -> None:
     """It is the first address, and so asked, complained about and passed by."""
     monkeypatch.chdir(tmp_path)
-    ledger.answers[JOB, FIRST] = grant(45000)
+    ledger.answers[JOB, FIRST] = grant(14500)
     script = start(config(f"http://{text}", url), "echo $KEYHOLE_PORT0")
-    assert (script.wait(), script.out) == (0, "45000\n"), script.err
+    assert (script.wait(), script.out) == (0, "14500\n"), script.err
     assert not list(tmp_path.glob("**/pwned"))
 
 
@@ -67,12 +67,16 @@ def test_the_configuration_arrives_as_it_was(text: str) -> None:
         "urls": [text],
         "ports": 1,
         "ca_pem": text,
-        "deadline": 20,
+        "deadline": 60,
+        "start_timeout": 300,
+        "secrets": [PASSWORD],
     }
 
 
 def test_what_is_shown_of_a_configuration_hides_the_key() -> None:
-    assert KEY not in repr(config("http://keyhole"))
+    shown = repr(config("http://keyhole"))
+    assert KEY not in shown
+    assert PASSWORD not in shown
 
 
 def test_the_same_configuration_gives_the_same_text_in_ascii() -> None:
@@ -102,7 +106,7 @@ def certificate(folder: Path, name: str, *, address: str = "127.0.0.1") -> Tls:
 
 
 def test_https_with_the_sites_own_authority(start: Start, ledger: MemoryLedger, tmp_path: Path) -> None:
-    ledger.answers[JOB, FIRST] = grant(45000)
+    ledger.answers[JOB, FIRST] = grant(14500)
     ours = certificate(tmp_path, "ours")
     with serving(app(ledger), tls=ours) as url:
         script = start(config(url, ca_pem=ours.certificate.read_text()))
@@ -114,7 +118,7 @@ def test_https_of_a_stranger_is_told_nothing(
     start: Start, ledger: MemoryLedger, tmp_path: Path, trusted: str | None
 ) -> None:
     """Signed by another authority, or for another address, or by nobody whom this node knows."""
-    ledger.answers[JOB, FIRST] = grant(45000)
+    ledger.answers[JOB, FIRST] = grant(14500)
     certificates = {
         "ours": certificate(tmp_path, "ours"),
         "theirs": certificate(tmp_path, "theirs"),
@@ -123,7 +127,7 @@ def test_https_of_a_stranger_is_told_nothing(
     served = certificates["elsewhere" if trusted == "elsewhere" else "ours"]
     pem = certificates[trusted].certificate.read_text() if trusted else None
     with serving(app(ledger), tls=served) as url:
-        script = start(config(url, ca_pem=pem, deadline=1), "echo unreachable")
+        script = start(config(url, ca_pem=pem, deadline=3), "echo unreachable")
         assert (script.wait(), script.out) == (75, "")
     assert "CERTIFICATE_VERIFY_FAILED" in script.err
     assert not ledger.requests

@@ -1,9 +1,10 @@
-"""What stays behind: it tells who listens on the ports, and ends with the script."""
+"""What the client sees of a running script: who listens on its ports, and that nobody does."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tests.contract.keyhole_client.conftest import OWN_PYTHON, Start, config
 from tests.support.keyhole_api import FIRST, JOB, MemoryLedger, grant
@@ -73,31 +74,18 @@ def test_what_happens_while_the_keyhole_is_away_is_told_later(start: Start, url:
         until(lambda: ledger.said() == [("started", None), ("listening", port)])
 
 
-def test_it_ends_with_the_script_however_that_ends(start: Start, url: str, ledger: MemoryLedger) -> None:
-    ledger.answers[JOB, FIRST] = grant(free_port())
-    script = start(config(url), "sleep 60")
-    until(lambda: ledger.said() == [("started", None)])
-    until(lambda: len(script.clients()) == 1)
-    script.kill()
-    until(lambda: not script.clients())
-    assert ledger.said() == [("started", None), ("exited", None)]
-
-
 def test_it_follows_a_script_that_becomes_its_application(start: Start, url: str, ledger: MemoryLedger) -> None:
     port = free_port()
     ledger.answers[JOB, FIRST] = grant(port)
     script = start(config(url), f'exec python3 -c "{LISTEN.format(address="", port=port)}"')
     until(lambda: ("listening", port) in ledger.said())
-    script.kill()
-    until(lambda: ledger.said()[-1] == ("exited", None))
+    os.kill(script.inner(), signal.SIGKILL)
+    assert script.wait() == -signal.SIGKILL
+    assert ledger.said()[-1] == ("exited", None)
 
 
-def test_it_holds_nothing_of_the_script(start: Start, url: str, ledger: MemoryLedger) -> None:
-    """A lock on a descriptor would outlive its owner; an open stdout would keep ``$(…)`` waiting."""
+def test_the_end_of_the_log_is_told_where_nobody_listens_in_time(start: Start, url: str, ledger: MemoryLedger) -> None:
     ledger.answers[JOB, FIRST] = grant(free_port())
-    script = start(config(url), "sleep 60", before="set -e; exec 5>lock 7<&0; cd $HOME")
-    until(lambda: ledger.said() == [("started", None)])
-    until(lambda: len(script.clients()) == 1, what="what it forked on its way into the background is gone")
-    (watcher,) = script.clients()
-    held = {fd.name: str(fd.readlink()) for fd in Path(f"/proc/{watcher}/fd").iterdir()}
-    assert held == {"0": "/dev/null", "1": "/dev/null", "2": str(script.folder / "err")}
+    start(config(url, start_timeout=1), "echo loading the module >&2; sleep 60")
+    until(lambda: ledger.said() == [("started", None)] * 2)
+    assert ledger.reports[JOB, FIRST, 2].log_tail == "loading the module\n"

@@ -71,7 +71,7 @@ class Host:
         thread = threading.Thread(target=enter)
         thread.start()
         thread.join()
-        made[0].settimeout(2)
+        made[0].settimeout(10)  # answers and refusals come in milliseconds; silence is no part of any test
         self.sockets.append(made[0])
         return made[0]
 

@@ -54,7 +54,7 @@ class Desk:
             seen.append(job)
             return True
 
-        await eventually_true(reached, 60)
+        await eventually_true(reached, 120)
         return seen[-1]
 
     async def until_gone(self, name: str) -> None:
@@ -63,7 +63,7 @@ class Desk:
         async def gone() -> bool:
             return await self.shown(name) is None
 
-        await eventually_true(gone, 60)
+        await eventually_true(gone, 120)
 
     async def until_answered(self) -> None:
         """Look until slurmctld answers."""
@@ -71,4 +71,4 @@ class Desk:
         async def answered() -> bool:
             return isinstance(await self.slurm.look(), Look)
 
-        await eventually_true(answered, 60)
+        await eventually_true(answered, 120)

@@ -13,6 +13,7 @@ from tests.simulation.command_node import SimCommandNode
 from tests.simulation.slurm import Job, Pace, SimSlurm
 from tests.simulation.ssh import SimPool
 from tests.simulation.weather import CALM
+from tests.support.waiting import until
 
 SLEEP = b"#!/bin/sh\nsleep 300\n"
 STUBBORN = b"#!/bin/sh\ntrap '' TERM\necho deaf\nwhile :; do sleep 1; done\n"
@@ -69,7 +70,7 @@ class Simulated:
     """The double, in calm weather; its scripts are told apart by their texts."""
 
     def __init__(self) -> None:
-        pace = Pace(complete=(0.3, 0.3), kill_wait=0.5, begin_again=60.0)
+        pace = Pace(complete=(0.3, 0.3), kill_wait=2.0, begin_again=60.0)
         self.slurm = SimSlurm(time.time, pace=pace)
         self.slurm.on_start = self._play
         self.slurm.on_term = self._term
@@ -144,7 +145,15 @@ class Real:
         (self.sandbox.pause if hanging else self.sandbox.resume)("slurmctld")
 
     def power(self, on: bool) -> None:
-        (self.sandbox.start if on else self.sandbox.stop)("slurmctld")
+        if not on:
+            self.sandbox.stop("slurmctld")
+            return
+
+        def answers() -> bool:
+            self.sandbox.start("slurmctld")  # again where it died at once: its port may not be free yet
+            return self.sandbox.run("ctl", ["squeue", "--noheader"]).returncode == 0
+
+        until(answers, 60, "slurmctld answers")
 
     def requeue(self, job_id: int) -> None:
         self._ctl("scontrol", "update", f"JobId={job_id}", "Requeue=1")

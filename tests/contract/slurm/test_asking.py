@@ -56,8 +56,8 @@ async def test_a_script_that_did_not_arrive_whole_is_not_submitted(
     site: Site, desk: Desk, arrives: Callable[[bytes], bytes]
 ) -> None:
     job = request(script=b"#!/bin/sh\n" + b"# x\n" * 500 + b"sleep 300\n")
-    whole = submitting.conversation(job, 2)
-    cut = Conversation(whole.argv, whole.ready, arrives(job.script), whole.deadline, whole.ready_within)
+    whole = submitting.conversation(job, 20)
+    cut = Conversation(whole.argv, whole.ready, arrives(job.script), whole.deadline, ready_within=20)
     outcome = await site.wire.converse(site.nodes[0], cut)
     assert submitting.parse(outcome, submitting.digest(job.script)) == NotStarted("the script did not arrive whole")
     assert await desk.shown(job.job_name) is None
@@ -97,6 +97,20 @@ async def test_the_configuration_is_told(desk: Desk) -> None:
     assert (config.version, config.min_job_age, config.private_data, config.accounting) == ("22.05.8", 300, (), False)
 
 
+async def test_partitions_are_told_also_those_that_are_not_for_everybody(desk: Desk) -> None:
+    found = await desk.slurm.partitions()
+    assert not isinstance(found, CouldNotLook), found.reason
+    assert {each.name: (each.state, each.time_limit) for each in found} == {
+        "batch": ("up", 604_800),
+        "short": ("up", 60),
+        "gpu": ("up", 604_800),
+        "closed": ("down", 604_800),
+        "group": ("up", 604_800),
+    }
+    assert [each.name for each in found if each.is_default] == ["batch"]
+    assert [each.nodes for each in found] == [3, 3, 1, 3, 3]
+
+
 async def test_a_look_at_hidden_jobs_is_none_and_details_know_nothing_of_them(site: Site, desk: Desk) -> None:
     job = request(options=("--hold",))
     number = await desk.submit(job)
@@ -123,6 +137,7 @@ async def test_while_slurmctld_hangs_all_is_unknown_and_the_job_exists_afterward
         assert isinstance(await hasty.details(1), CouldNotLook)
         assert isinstance(await hasty.cancel(1, "alice", job.job_name), Unknown)
         assert isinstance(await hasty.config(), CouldNotLook)
+        assert isinstance(await hasty.partitions(), CouldNotLook)
         assert isinstance(await desk.slurm.user("alice"), Account)
     finally:
         site.hang(False)
@@ -136,7 +151,7 @@ async def test_while_slurmctld_is_dead_nothing_is_submitted_and_jobs_are_known_a
 ) -> None:
     held, lost = request(options=("--hold",)), request()
     number = await desk.submit(held)
-    await eventually(lambda: site.saved(held.job_name), 30)
+    await eventually(lambda: site.saved(held.job_name), 60)
     site.power(False)
     try:
         assert isinstance(await hasty.submit(lost), Unknown)

@@ -12,7 +12,7 @@ BIG = bytes(8_000_000)
 """More than the connection takes on while nobody reads."""
 
 
-def talk(text: str, stdin: bytes = b"hello", *, deadline: float = 5.0, ready_within: float = 4.0) -> Conversation:
+def talk(text: str, stdin: bytes = b"hello", *, deadline: float = 20.0, ready_within: float = 20.0) -> Conversation:
     return Conversation(posix_script(text), ready=b"READY 1", stdin=stdin, deadline=deadline, ready_within=ready_within)
 
 
@@ -28,7 +28,8 @@ async def test_a_single_byte_is_enough_to_say(sshd: Sshd, pool: SshPool) -> None
 async def test_a_program_that_does_not_get_ready_was_told_nothing(sshd: Sshd, pool: SshPool) -> None:
     outcome = await pool.converse(sshd.node, talk("echo READY 10; cat > told", ready_within=0.5))
     assert isinstance(outcome, NotStarted)
-    assert (sshd.home / "told").read_bytes() == b""
+    told = sshd.home / "told"
+    assert not told.exists() or told.read_bytes() == b"", "it may have been given up before it began"
 
 
 async def test_a_program_that_ends_before_it_is_ready_tells_why(sshd: Sshd, pool: SshPool) -> None:
@@ -44,7 +45,7 @@ async def test_a_host_that_is_frozen_before_was_told_nothing(sshd: Sshd, pool: S
 
 
 async def test_a_host_that_freezes_after_the_last_byte_is_unknown(sshd: Sshd, pool: SshPool) -> None:
-    running = asyncio.create_task(pool.converse(sshd.node, talk("echo READY 1; cat > told; sleep 60", deadline=1.0)))
+    running = asyncio.create_task(pool.converse(sshd.node, talk("echo READY 1; cat > told; sleep 60", deadline=4.0)))
     await eventually(lambda: (sshd.home / "told").exists() and (sshd.home / "told").read_bytes() == b"hello")
     sshd.freeze()
     assert isinstance(await running, Unknown)

@@ -73,14 +73,17 @@ async def test_a_dead_command_node_costs_nothing(sshd: Sshd, second: Sshd, clust
 async def test_a_silent_command_node_costs_less_than_ten_seconds_and_only_once(
     sshd: Sshd, second: Sshd, cluster: SlurmCluster
 ) -> None:
+    """The look shows how busy this very machine is: most of it is a connection and a command."""
+    called = time.monotonic()
     assert isinstance(await cluster.look(), Look)
+    usual = time.monotonic() - called
     sshd.freeze()
     began = time.monotonic()
     assert await cluster.submit(REQUEST) == Submitted(4711)
     first = time.monotonic() - began
     assert await cluster.submit(REQUEST) == Submitted(4711)
-    assert first < 10
-    assert time.monotonic() - began - first < 2
+    assert first < 10 + 5 * usual
+    assert time.monotonic() - began - first < submitting.READY_WITHIN, "it was not waited for again"
     sshd.thaw()
     assert (submitted(sshd), submitted(second)) == (b"", SCRIPT * 2)
 
@@ -114,7 +117,7 @@ async def test_an_unknown_submission_is_never_repeated(sshd: Sshd, second: Sshd,
 async def test_a_connection_that_dies_while_sbatch_runs_is_unknown(
     sshd: Sshd, second: Sshd, cluster: SlurmCluster
 ) -> None:
-    sshd.program("sudo", SUDO.replace("echo", "sleep 3; echo"))
+    sshd.program("sudo", SUDO.replace("echo", "sleep 30; echo"))
     running = asyncio.create_task(cluster.submit(REQUEST))
     await eventually(lambda: submitted(sshd) == SCRIPT)
     sshd.drop_connections()

@@ -108,11 +108,11 @@ def test_the_password_is_known_to_the_shell_but_not_to_its_children(tmp_path: Pa
     assert "p4ss" not in repr(ACCESS)
 
 
-def test_the_real_prologue_takes_the_place_of_its_line() -> None:
+def test_the_real_prologue_stands_before_the_first_command() -> None:
     config = ClientConfig("id", 1, "key", ("http://127.0.0.1:1",), 2)
     text = script("#!/bin/bash\n#KEYHOLE-REQUEST-PORTS 2\ntrue\n", {}, lambda _: prologue(config))
     assert prologue(config).rstrip("\n") in text
-    assert "\n#KEYHOLE" not in text
+    assert text.index(prologue(config).rstrip("\n")) < text.index("\n#KEYHOLE-REQUEST-PORTS 2\ntrue\n")
     assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
 
 

@@ -1,9 +1,11 @@
 """Steps 11 and 12: a job is available while all its services answer; fault 24."""
 
+from datetime import timedelta
+
 import pytest
 
-from bwvisu.domain.job import JobStatus, Reason, Service
-from bwvisu.domain.lifecycle import Phase
+from bwvisu.domain.job import JobStatus, Moment, Reason, Service
+from bwvisu.domain.lifecycle import Phase, State
 from bwvisu.planning.readiness import judge
 from bwvisu.planning.snapshot import JobView
 from tests.unit.planning.build import NOW, WEB, known, spec
@@ -36,6 +38,20 @@ def test_a_job_without_services_is_available_once_it_runs() -> None:
 def test_a_job_whose_application_does_not_listen_yet_is_starting() -> None:
     starting = judged(Phase.RUNNING, DOWN)
     assert (starting.phase, starting.services, told(starting)) == (Phase.RUNNING, (DOWN,), "starting")
+
+
+def test_a_job_that_does_not_listen_in_time_says_so_and_is_left_alone() -> None:
+    """300 s from its start, where the bundle says no other time."""
+    running = Moment(state=State.RUNNING, at=NOW)
+    status = known(Phase.RUNNING).model_copy(update={"timeline": (running,)})
+    view = JobView(spec(services=1), status)
+    assert told(judge(view, status, NOW + timedelta(seconds=300))) == "starting"
+    late = judge(view, status, NOW + timedelta(seconds=301))
+    assert (late.phase, told(late)) == (Phase.RUNNING, "not-listening")
+    assert late.reason is not None
+    assert "300 s" in late.reason.message
+    ready = judge(JobView(spec(services=1), late, services=(WEB,)), late, NOW + timedelta(seconds=302))
+    assert (ready.phase, told(ready)) == (Phase.READY, None)
 
 
 def test_a_job_that_stops_answering_runs_and_says_so() -> None:

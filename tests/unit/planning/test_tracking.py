@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bwvisu.domain.job import JobStatus, Reason
-from bwvisu.domain.lifecycle import Outcome, Phase
+from bwvisu.domain.job import JobStatus, Moment, Reason
+from bwvisu.domain.lifecycle import Outcome, Phase, State
 from bwvisu.domain.observation import (
     CouldNotLook,
     Details,
@@ -162,12 +162,18 @@ def test_an_end_is_told_in_words(
 
 
 @pytest.mark.parametrize(
-    ("who", "message"), [("alice", "It was stopped by alice."), ("", "It was stopped on request.")]
+    ("who", "code", "message"),
+    [
+        ("alice", "cancelled-by-user", "It was stopped by alice."),
+        ("portal", "cancelled-by-user", "It was stopped by portal."),
+        ("", "cancelled-by-user", "It was stopped on request."),
+        ("operations", "cancelled-by-administrator", "It was stopped by operations, not by its owner."),
+    ],
 )
-def test_a_cancellation_that_was_asked_for_is_somebodys(who: str, message: str) -> None:
-    wanted = spec(stopped=True).model_copy(update={"stopped_by": who})
+def test_a_cancellation_that_was_asked_for_is_somebodys(who: str, code: str, message: str) -> None:
+    wanted = spec(stopped=True).model_copy(update={"stopped_by": who, "created_by": "portal"})
     over = fold(JobView(wanted, known(Phase.ENDING)), row(SlurmState.CANCELLED), NOW)
-    assert over.reason == Reason(code="cancelled-by-user", message=message)
+    assert over.reason == Reason(code=code, message=message)
 
 
 @pytest.mark.parametrize("state", [state for state in SlurmState if state.is_terminal])
@@ -213,13 +219,18 @@ def silence(view: JobView, looks: int = 3, details: Details | None = None) -> Sn
 
 
 def judged(now: Snapshot) -> tuple[Outcome | None, str] | None:
-    planned = plan(now).verbs
-    if not planned:
+    if not plan(now).verbs:
         return None
-    (record,) = planned
+    status = recorded(now)
+    assert status.reason is not None
+    return status.outcome, status.reason.code
+
+
+def recorded(now: Snapshot) -> JobStatus:
+    """The only thing to do is to write this down."""
+    (record,) = plan(now).verbs
     assert isinstance(record, Record)
-    assert record.status.reason is not None
-    return record.status.outcome, record.status.reason.code
+    return record.status
 
 
 RUNS = JobView(spec(), known(Phase.RUNNING).model_copy(update={"reason": None}))
@@ -260,15 +271,42 @@ def test_without_it_two_further_looks_must_agree(details: Details) -> None:
     assert judged(silence(JobView(spec(), steady()), 3, details)) == (Outcome.LOST, "lost")
 
 
-@pytest.mark.parametrize(("exit_code", "outcome"), [(0, Outcome.COMPLETED), (4, Outcome.FAILED)])
-def test_its_own_report_tells_how_it_ended(exit_code: int, outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    ("exit_code", "shown", "outcome", "code"),
+    [
+        (0, 0, Outcome.COMPLETED, "completed"),
+        (4, 4, Outcome.FAILED, "exit-code"),
+        (-9, None, Outcome.FAILED, "killed-by-signal"),
+    ],
+)
+def test_its_own_report_tells_how_it_ended(exit_code: int, shown: int | None, outcome: Outcome, code: str) -> None:
     view = JobView(spec(), steady(), exit_code=exit_code)
-    assert judged(silence(view, 3, ProvenAbsent())) == (outcome, "exit-code")
+    over = silence(view, 3, ProvenAbsent())
+    assert judged(over) == (outcome, code)
+    assert recorded(over).exit_code == shown
 
 
-def test_a_stopped_job_that_is_gone_was_cancelled() -> None:
-    view = JobView(spec(stopped=True), steady())
+@pytest.mark.parametrize("exit_code", [None, 0, 4, -15])
+def test_a_stopped_job_that_is_gone_was_cancelled(exit_code: int | None) -> None:
+    """Whatever its script made of the signal."""
+    view = JobView(spec(stopped=True), steady(), exit_code=exit_code)
     assert judged(silence(view, 3, ProvenAbsent())) == (Outcome.CANCELLED, "cancelled-by-user")
+
+
+@pytest.mark.parametrize(("exit_code", "outcome"), [(0, Outcome.COMPLETED), (4, Outcome.FAILED)])
+@pytest.mark.parametrize(
+    ("states", "code"), [((State.RUNNING,), "never-listened"), ((State.RUNNING, State.AVAILABLE), "")]
+)
+def test_a_job_that_ends_before_anybody_could_reach_it_says_so(
+    exit_code: int, outcome: Outcome, states: tuple[State, ...], code: str
+) -> None:
+    timeline = tuple(Moment(state=state, at=NOW) for state in states)
+    status = steady().model_copy(update={"timeline": timeline})
+    over = recorded(silence(JobView(spec(services=1), status, exit_code=exit_code), 3, ProvenAbsent()))
+    assert over.outcome is outcome
+    assert over.reason is not None
+    assert over.reason.code == (code or {0: "completed", 4: "exit-code"}[exit_code])
+    assert ("log" in over.reason.message) == bool(code)
 
 
 def test_a_job_that_slurm_still_has_is_not_gone() -> None:

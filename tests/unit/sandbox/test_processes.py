@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from bwvisu.sandbox import processes
+from tests.support.waiting import until
 
 
 def test_a_zombie_is_not_counted() -> None:
@@ -20,7 +21,8 @@ def test_a_zombie_is_not_counted() -> None:
 def test_only_those_of_the_name_are_found() -> None:
     with subprocess.Popen(["sleep", "60"]) as sleeping:
         try:
-            assert sleeping.pid in processes.inside(os.getpid(), "sleep")
+            # Popen returns in the middle of execve, when the process has neither its arguments nor its name yet.
+            until(lambda: sleeping.pid in processes.inside(os.getpid(), "sleep"), what="it is found")
             assert sleeping.pid not in processes.inside(os.getpid(), "cat")
         finally:
             sleeping.kill()

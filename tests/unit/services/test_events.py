@@ -1,5 +1,7 @@
 """What is kept of history, and who is told of it: each against its plainest description."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,3 +138,11 @@ async def test_waiting_ends_with_news_or_the_end_and_not_before() -> None:
     mailbox.end()
     assert await mailbox.news(5)
     assert mailbox.ended
+
+
+async def test_what_comes_at_the_moment_when_waiting_ends_is_news() -> None:
+    """A sign of life would tell its reader to go on after what it has not been told."""
+    mailbox, loop = Mailbox(Interest(), depth=1), asyncio.get_running_loop()
+    waiting = asyncio.create_task(mailbox.news(0.0))
+    loop.call_soon(loop.call_soon, mailbox.take, moment(1))  # after the timer has struck, before the waiter wakes
+    assert await waiting

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bwvisu.adapters.slurm import account, cancel, config, details, extend, look
+from bwvisu.adapters.slurm import account, cancel, config, details, extend, look, partitions
 from bwvisu.adapters.slurm import submission as submitting
 from bwvisu.adapters.slurm.submission import Submission
 from bwvisu.adapters.ssh import Command, Node, Outcome, Wire
@@ -18,6 +18,7 @@ from bwvisu.domain.observation import (
     ExtendResult,
     NotStarted,
     Observation,
+    PartitionsResult,
     SubmitResult,
     Unknown,
     UserResult,
@@ -122,6 +123,10 @@ class SlurmCluster:
     async def config(self) -> ConfigResult:
         """What `scontrol show config` says."""
         return config.parse(await self._ask(config.command(self._settings.call_timeout)), self._clock())
+
+    async def partitions(self) -> PartitionsResult:
+        """What `scontrol show partition` says."""
+        return partitions.parse(await self._ask(partitions.command(self._settings.call_timeout)), self._clock())
 
     async def _ask(self, command: Command) -> Outcome:
         """Run it on the healthiest node; on the next one where it surely was not started."""

@@ -218,7 +218,7 @@ def test_half_or_altered_it_starts_nothing(stand_in: Path, sent: bytes) -> None:
 def test_what_arrives_too_late_starts_nothing(stand_in: Path) -> None:
     """The last byte comes only after the wrapper has stopped reading."""
     talk = submitting.conversation(request(), 5)
-    argv = [argument.replace(f"timeout {submitting.READ_WITHIN} ", "timeout 0.2 ") for argument in talk.argv]
+    argv = [argument.replace(f"timeout {submitting.READ_WITHIN} ", "timeout 1 ") for argument in talk.argv]
     path = {"PATH": f"{stand_in}:/usr/bin:/bin"}
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=path) as process:
         assert process.stdin is not None

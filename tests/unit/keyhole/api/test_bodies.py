@@ -17,10 +17,18 @@ PATH = f"/keyhole/v1/jobs/{JOB}/forwards"
 TEN_MEGABYTES = 10 * 1024 * 1024
 
 
+@contextmanager
+def listening(body_seconds: float) -> Iterator[int]:
+    """The port of an API that waits for so long for a body."""
+    with serving(app(MemoryLedger(), Limits(body_seconds=body_seconds, answer_seconds=0))) as url:
+        yield int(url.rpartition(":")[2])
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
-    with serving(app(MemoryLedger(), Limits(body_seconds=0.5, answer_seconds=0))) as url:
-        yield int(url.rpartition(":")[2])
+    """Patient: what is refused here is refused for what it is, however slowly it comes."""
+    with listening(60) as port:
+        yield port
 
 
 @contextmanager
@@ -55,9 +63,9 @@ def test_a_body_without_end_is_refused_at_the_limit(port: int) -> None:
         assert answer(wire) == (413, "/problems/body-too-large")
 
 
-def test_fault_17_a_body_that_drips_is_given_up(port: int) -> None:
+def test_fault_17_a_body_that_drips_is_given_up() -> None:
     begin = time.monotonic()
-    with sending(port, "Content-Length: 100") as wire:
+    with listening(0.5) as port, sending(port, "Content-Length: 100") as wire:
         wire.sendall(b"{")
         assert answer(wire) == (408, "/problems/slow-body")
         assert time.monotonic() - begin < 5
@@ -67,5 +75,5 @@ def test_fault_17_a_body_that_drips_is_given_up(port: int) -> None:
 async def test_who_does_not_sign_is_refused_before_the_body_is_read(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"POST {PATH} HTTP/1.1\r\nHost: keyhole\r\nContent-Length: 1000\r\n\r\n".encode())
-    assert b" 401 " in await asyncio.wait_for(reader.readline(), 0.4)
+    assert b" 401 " in await asyncio.wait_for(reader.readline(), 20)
     writer.close()

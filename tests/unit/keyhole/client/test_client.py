@@ -1,11 +1,9 @@
 """The client's decisions: whom the job runs on, what may reach a shell, who listens."""
 
 import os
-import shlex
 import signal
 import socket
 import struct
-import subprocess
 import time
 from itertools import islice
 from typing import Any
@@ -14,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyhole import client
 from keyhole.client import (
     Forward,
     Keyhole,
     Refused,
     Run,
     Unanswered,
-    assignments,
-    birth,
     can_bind,
+    environment,
     events,
     expand,
     obtain,
@@ -30,13 +28,21 @@ from keyhole.client import (
     read_forwards,
     surroundings,
     tell,
+    watch,
     within,
 )
 from keyhole.listeners import Listener, ask_kernel, listeners, read_dump, read_listeners, read_tables
-from tests.support.waiting import free_port, until
+from tests.support.waiting import free_port
 
 FORWARD = {"internal_port": 50001, "external_host": "gw1.example.org", "external_port": 40001, "gateway": "gw1"}
-CONFIG = {"attempt": 2, "job_id": "j1", "key": "0" * 64, "urls": ["http://a", "http://b"], "ca_pem": None}
+CONFIG = {
+    "attempt": 2,
+    "job_id": "j1",
+    "key": "0" * 64,
+    "urls": ["http://a", "http://b"],
+    "ca_pem": None,
+    "secrets": [],
+}
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:C351 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0 100 0 0 10 0
@@ -84,8 +90,8 @@ def test_only_ports_and_host_names_reach_the_shell(name: str, value: Any) -> Non
         forwards = read_forwards({"forwards": [FORWARD | {name: value}]}, 1)
     except ValueError:
         return
-    text = assignments(forwards)
-    assert not set(text) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=; \n.:-'")
+    words = environment(forwards, {}, "1.0").values()
+    assert not set("".join(words)) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-")
 
 
 @pytest.mark.parametrize("host", ["$(id)", "a b", "a;b", "-x", "a\n", "", "a'", "`id`", "ä.example", "x" * 300])
@@ -96,12 +102,14 @@ def test_a_hostile_host_is_no_host(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["gw1", "gw-1.example.org", "192.0.2.1", "2001:db8::1", "::1", "01jd.gw.example"])
 def test_names_and_addresses_are_hosts(host: str) -> None:
-    text = assignments(read_forwards({"forwards": [FORWARD | {"external_host": host}]}, 1))
-    assert shlex.split(text) == [
-        *("export", "KEYHOLE_PORT0=50001;"),
-        *("export", f"KEYHOLE_GATEWAY0={host};"),
-        *("export", "KEYHOLE_EXTERNAL_PORT0=40001"),
-    ]
+    forwards = read_forwards({"forwards": [FORWARD | {"external_host": host}]}, 1)
+    assert environment(forwards, {"HOME": "/home/alice", "SLURM_EXPORT_ENV": "NONE"}, "4711.0") == {
+        "HOME": "/home/alice",
+        "KEYHOLE_PORT0": "50001",
+        "KEYHOLE_GATEWAY0": host,
+        "KEYHOLE_EXTERNAL_PORT0": "40001",
+        "BWVISU_RUN": "4711.0",
+    }
 
 
 def test_another_number_of_ports_is_no_answer() -> None:
@@ -273,8 +281,8 @@ class Replacing(Keyhole):
     def ask(self, *_: Any) -> list[Forward]:
         return [Forward(self.answers.pop(0), "gw1.example.org", 40001)]
 
-    def report(self, event: str, port: int | None = None) -> None:
-        assert event == "port-taken"
+    def report(self, event: str, port: int | None = None, **more: Any) -> None:
+        assert (event, more) == ("port-taken", {})
         self.told.append(port)
         self.holder.close()
 
@@ -335,9 +343,27 @@ def test_a_connection_in_time_wait_does_not_take_a_port() -> None:
     assert can_bind(port)
 
 
-def test_a_process_is_born_once_and_a_zombie_is_dead() -> None:
-    assert birth(os.getpid()) == birth(os.getpid()) is not None
-    child = subprocess.Popen(["true"])
-    until(lambda: birth(child.pid) is None)
-    assert child.wait() == 0
-    assert birth(child.pid) is None
+class Hearing(Keyhole):
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(CONFIG, Run(2, 0, 4711, ["n1"]))
+        self.told: list[tuple[str, int | None, dict[str, Any]]] = []
+
+    def report(self, event: str, port: int | None = None, **more: Any) -> None:
+        self.told.append((event, port, more))
+
+
+@pytest.mark.parametrize("listening", [True, False])
+def test_the_log_is_told_only_where_nobody_listens_in_time(monkeypatch: pytest.MonkeyPatch, listening: bool) -> None:
+    """Patience of no time at all: it is over at the very first look."""
+    seen = [Listener(50001, os.getuid(), False)] if listening else []
+    monkeypatch.setattr(client, "listeners", lambda: seen)
+    monkeypatch.setattr(client, "tail", lambda secrets: f"last words without {secrets}")
+    monkeypatch.setattr(client, "ended", lambda *_: True)
+    keyhole = Hearing()
+    watch(keyhole, {50001}, None, 0.0)  # type: ignore[arg-type]  # nobody asks for the process here
+    first, *more = keyhole.told
+    assert first == ("started", None, {})
+    late = ("started", None, {"log_tail": f"last words without {keyhole.secrets}"})
+    assert more == [("listening", 50001, {}) if listening else late]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keyhole.client import NONSENSE, Keyhole, Refused, Run, Unanswered, assignments, count, expand, read_forwards
+from keyhole.client import NONSENSE, Keyhole, Refused, Run, Unanswered, count, environment, expand, read_forwards
 from tests.support.effort import effort
 
 ports = st.integers(1, 65535)
@@ -38,11 +38,10 @@ replies = st.recursive(odd, lambda inner: st.dictionaries(st.sampled_from((*name
 SHOW = 'env | grep "^KEYHOLE_" || :\n'
 
 
-def evaluated(text: str, folder: Path) -> dict[str, str]:
-    """The exported variables after a POSIX shell has evaluated the text as the prologue does."""
-    script = 'set -eu\neval "$1"\n' + SHOW
-    shell = ["/bin/sh", "-c", script, "sh", text]
-    done = subprocess.run(shell, cwd=folder, env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True)
+def seen_by_a_shell(environ: dict[str, str], folder: Path) -> dict[str, str]:
+    """What a POSIX shell that is started so sees of the keyhole."""
+    shell = ["/bin/sh", "-euc", SHOW]
+    done = subprocess.run(shell, cwd=folder, env={"PATH": "/usr/bin:/bin"} | environ, capture_output=True, check=True)
     return dict(line.split("=", 1) for line in done.stdout.decode().splitlines())
 
 
@@ -52,7 +51,8 @@ def test_the_shell_sees_every_port_and_gateway_as_granted(
     tmp_path_factory: pytest.TempPathFactory, forwards: list[dict[str, Any]]
 ) -> None:
     folder = tmp_path_factory.mktemp("job")
-    seen = evaluated(assignments(read_forwards({"forwards": forwards}, len(forwards))), folder)
+    given_to_it = environment(read_forwards({"forwards": forwards}, len(forwards)), {}, "1.0")
+    seen = seen_by_a_shell(given_to_it, folder)
     words = zip(("PORT", "GATEWAY", "EXTERNAL_PORT"), names, strict=True)
     wanted = {f"KEYHOLE_{word}{n}": str(each[name]) for word, name in words for n, each in enumerate(forwards)}
     assert seen == wanted
@@ -69,7 +69,7 @@ def test_anything_else_in_an_answer_never_reaches_the_shell(forward: dict[str, A
         return
     assert read._asdict() == altered
     assert type(value) is (str if name == "external_host" else int)
-    assert assignments([read]).isascii()
+    assert all(map(str.isascii, environment([read], {}, "1.0").values()))
     assert value not in HOSTILE
 
 
@@ -84,7 +84,9 @@ class Answering(Keyhole):
 
 @pytest.fixture(scope="module")
 def keyhole() -> Answering:
-    return Answering({"job_id": "j1", "key": "0" * 64, "urls": ["http://a"], "ca_pem": None}, Run(1, 0, 1, ["n1"]))
+    return Answering(
+        {"job_id": "j1", "key": "0" * 64, "urls": ["http://a"], "ca_pem": None, "secrets": []}, Run(1, 0, 1, ["n1"])
+    )
 
 
 @effort(2)
