@@ -33,7 +33,7 @@ clean_up() {
 }
 trap 'clean_up $?' EXIT
 trap 'clean_up 143' TERM INT
-cd "$session"
+cd "$session" || exit 1
 host=$(hostname)
 port=$KEYHOLE_PORT0
 password={{ access.password }}

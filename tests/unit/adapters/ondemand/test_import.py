@@ -66,6 +66,21 @@ def test_a_clean_application_is_a_good_bundle(tmp_path: Path) -> None:
     assert shown["connect"] == {"port": "", "kind": "form", "action": "/login", "fields": {"password": "{password}"}}
 
 
+def test_what_we_add_to_a_script_is_good_by_the_strictest_measure(tmp_path: Path) -> None:
+    files = {
+        "manifest.yml": "name: Web\nrole: batch_connect\n",
+        "form.yml": "form: [bc_num_hours, greeting]\nattributes: {greeting: {widget: text_field}}\n",
+        "submit.yml.erb": "script: {native: ['-N', '1']}\n",
+        "template/script.sh.erb": '#!/bin/bash\nserver "${port}" "<%= context.greeting %>"\n',
+        "view.html.erb": "<a href='/rnode/<%= host %>/<%= port %>/x'>",
+    }
+    imported = translate("web", files)
+    assert imported.notes == ()
+    write_folder(tmp_path / "web", imported.files)
+    assert lint(tmp_path / "web").findings == ()
+    assert read_bundle(tmp_path / "web").application.ports[0].path == "/x"
+
+
 HOSTILE = "a'b\"c $(touch pwned) `touch pwned` \\ ${HOME} & ; # {{ x }} *"
 PLACES = """\
 #!/bin/bash
