@@ -62,7 +62,7 @@ def examples(application: Application) -> Sequence[Example]:
         _made(application, "the highest values", _highest),
         _made(application, "hostile texts", _hostile),
         *chain.from_iterable(_choices(application, name, each) for name, each in application.parameters.items()),
-        *(_where_asked(application, name) for name, each in application.parameters.items() if each.when),
+        *chain.from_iterable(_where_asked(application, name) for name, p in application.parameters.items() if p.when),
     ]
     different: dict[tuple[object, ...], Example] = {}
     for each in found:
@@ -106,21 +106,38 @@ def _choices(application: Application, name: str, parameter: Common) -> Sequence
             values = [False, True]
         case _:
             return []
-    where = {other: wanted[0] for other, wanted in _condition(application, name).items()}
+    where = _where(application, name)
+    if where is None:
+        return []
     told = (str(value).lower() if isinstance(value, bool) else str(value) for value in values)
     return [
-        _made(application, f"{name} is {word}", usual, where | {name: value})
+        _made(application, f"{name} is {word}", usual, {**where, name: value})
         for word, value in zip(told, values, strict=True)
     ]
 
 
-def _where_asked(application: Application, name: str) -> Example:
-    where = {other: wanted[0] for other, wanted in _condition(application, name).items()}
-    return _made(application, f"where {name} is asked", _hostile, where)
+def _where_asked(application: Application, name: str) -> Sequence[Example]:
+    where = _where(application, name)
+    return [] if where is None else [_made(application, f"where {name} is asked", _hostile, where)]
 
 
-def _condition(application: Application, name: str) -> Mapping[str, tuple[Scalar, ...]]:
-    return asking.whole_conditions(application.parameters)[name]
+def _where(application: Application, name: str) -> Mapping[str, Scalar] | None:
+    """Values with which it is asked; None: there are none on this cluster, whose choices are fewer."""
+    found: dict[str, Scalar] = {}
+    for other, wanted in asking.whole_conditions(application.parameters)[name].items():
+        possible = [value for value in wanted if _may_be(application.parameters[other], value)]
+        if not possible:
+            return None
+        found[other] = possible[0]
+    return found
+
+
+def _may_be(parameter: Common, value: Scalar) -> bool:
+    try:
+        parameter.check(value)
+    except Unfit:
+        return False
+    return True
 
 
 def _lowest(name: str, parameter: Common) -> Scalar:

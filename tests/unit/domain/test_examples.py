@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from pydantic import ValidationError
 
 from bwvisu.domain.application import Application
@@ -23,7 +23,7 @@ def test_they_are_the_extremes_every_choice_and_hostile_texts() -> None:
             "c": {"type": "choice", "choices": ["a", "b", 3], "default": "b"},
         }
     )
-    made = {example.what: example.values for example in examples(app)}
+    made = {each.what: each.values for each in examples(app)}
     assert made["what is given by default"] == {"n": 3, "x": -1234567.5, "t": "", "p": "a", "c": "b"}
     assert made["the lowest values"]["n"] == 1
     highest = made["the highest values"]
@@ -33,7 +33,7 @@ def test_they_are_the_extremes_every_choice_and_hostile_texts() -> None:
 
 
 def test_each_condition_holds_once() -> None:
-    made = [example.values for example in examples(application())]
+    made = [each.values for each in examples(application())]
     assert any(values["mode"] == "gpu" and values["share"] is False for values in made)
     assert any(values["note"] for values in made)
 
@@ -48,6 +48,7 @@ def test_a_pattern_is_met_or_the_parameter_is_named() -> None:
 
 
 @effort(1)
+@example({"a": {"type": "number", "clusters": {"here": {"minimum": 1}}}, "b": {"type": "boolean", "when": {"a": 0}}})
 @given(parameters())
 def test_every_example_is_a_request_that_is_accepted(wanted: dict[str, dict[str, object]]) -> None:
     try:
@@ -57,4 +58,4 @@ def test_every_example_is_a_request_that_is_accepted(wanted: dict[str, dict[str,
     for there in (app, app.on("here")):
         made = examples(there)
         assert 1 <= len(made) <= MOST
-        assert all(there.check(example.values) == example.values for example in made)
+        assert all(there.check(each.values) == each.values for each in made)
