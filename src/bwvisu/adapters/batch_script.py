@@ -121,6 +121,11 @@ def problems(template: str, parameters: Iterable[str], ports: int) -> Sequence[s
     return [*found, *directives.problems(lines), *_port_problems(lines, ports)]
 
 
+def names_used(template: str) -> set[str]:
+    """The names that a template takes from outside; raises `UnusableTemplate` for what is no template."""
+    return _survey(template)[0]
+
+
 def _survey(template: str) -> tuple[set[str], list[int]]:
     """The names that a template takes from outside, and the lines of statements that are not available.
 

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bwvisu.adapters import batch_script, strict_yaml
 from bwvisu.domain.application import NAME, Application, did_you_mean
+from bwvisu.domain.declared import Declared
 from bwvisu.domain.job import Scalar
-from bwvisu.domain.parameter import Declared
 from bwvisu.errors import NotFound, OperatorError
 
 FORMAT = 1
@@ -99,12 +99,12 @@ class Bundle:
         """The folder's name."""
         return self.source.name
 
-    def check(self, parameters: Mapping[str, object]) -> Mapping[str, Scalar]:
-        """As `Application.check`, and that every value can stand where the template puts it: a trial rendering.
+    def check(self, parameters: Mapping[str, object], cluster: str = "") -> Mapping[str, Scalar]:
+        """As `Application.check` on a cluster, and that every value can stand where the template puts it, by trying.
 
         Raises `InvalidInput`; `OperatorError` where the template fails for these values.
         """
-        values = self.application.check(parameters)
+        values = self.application.on(cluster).check(parameters)
         batch_script.render(self.source.template, values, _TRIAL_JOB, _TRIAL_ACCESS, lambda _: "")
         return values
 

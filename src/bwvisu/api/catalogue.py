@@ -6,7 +6,8 @@ from starlette.responses import Response
 from bwvisu.api.auth import ClusterReader, JobReader
 from bwvisu.api.models import ApplicationList, ApplicationView, ClusterList, ClusterStatus, UserView
 from bwvisu.api.routing import Services, answer, errors
-from bwvisu.api.views import application_view, cluster_view
+from bwvisu.api.views import application_view, catalogue_view, cluster_view
+from bwvisu.domain.principal import Scope
 from bwvisu.services.accounts import show
 from bwvisu.services.clusters import all_clusters, one_cluster
 
@@ -21,10 +22,10 @@ clusters = APIRouter(prefix="/api/v1/clusters", tags=["clusters"])
     response_model=ApplicationList,
     responses=errors(),
 )
-async def list_applications(context: Services, principal: JobReader) -> Response:  # noqa: ARG001
-    """Everything that can be started."""
-    names = tuple(context.clusters)
-    return answer(ApplicationList(items=tuple(application_view(each, names) for each in context.catalogue.all())))
+async def list_applications(context: Services, principal: JobReader) -> Response:
+    """Everything that can be started; for administrators also what is broken."""
+    administrator = principal.may(Scope.ADMIN)
+    return answer(catalogue_view(context.catalogue, tuple(context.clusters), whole=administrator))
 
 
 @applications.get(

@@ -65,6 +65,7 @@ _APPLICATION: dict[str, Any] = {
         "required": [],
         "additionalProperties": False,
     },
+    "cluster_parameters": {},
     "digest": "c8e8275a27f0f9a4a9f9a8e0a1ba2cf6f7e3ac1c6e4c2f3a83e9a2a4f1c1b0d7",
 }
 _CLUSTER: dict[str, Any] = {
@@ -97,7 +98,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         },
     },
     "ApplicationView": _APPLICATION,
-    "ApplicationList": {"items": [_APPLICATION]},
+    "ApplicationList": {
+        "items": [_APPLICATION],
+        "broken": [{"name": "terminal", "problems": ["job.sh.j2, line 4: unexpected '}'"], "served": True}],
+    },
     "ClusterStatus": _CLUSTER,
     "ClusterList": {"items": [_CLUSTER]},
     "UserView": {"user": "alice", "cluster": "main"},

@@ -1,4 +1,4 @@
-"""What is counted of requests and of the mirrors."""
+"""What is counted of requests, of the mirrors and of the catalogue."""
 
 import time
 from functools import partial
@@ -6,6 +6,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bwvisu.adapters.bundles import Catalogue
 from bwvisu.services.events import Lapse
 from bwvisu.services.feed import Feed
 from bwvisu.services.state import State
@@ -57,6 +58,14 @@ def watch_mirrors(state: State, registry: CollectorRegistry) -> None:
         repairs.labels(name).set_function(partial(getattr, mirror, "repairs"))
     for kind in state.unreadable:
         unreadable.labels(kind).set_function(partial(_unreadable, state, kind))
+
+
+def watch_catalogue(catalogue: Catalogue, registry: CollectorRegistry) -> None:
+    """How many applications there are, and how many bundles somebody must mend."""
+    served = Gauge("bwvisu_applications", "Applications that can be started", registry=registry)
+    served.set_function(lambda: len(catalogue.all()))
+    broken = Gauge("bwvisu_broken_applications", "Bundles that cannot be used as they are", registry=registry)
+    broken.set_function(lambda: len(catalogue.problems))
 
 
 def watch_feed(feed: Feed, registry: CollectorRegistry) -> None:

@@ -186,14 +186,29 @@ class ApplicationView(Document):
     """Where it can run."""
     parameters: dict[str, Any]
     """JSON Schema (2020-12); the properties are in the order of the form."""
+    cluster_parameters: dict[str, dict[str, Any]]
+    """The same for clusters where limits, choices or defaults are narrower, by their names; elsewhere `parameters`."""
     digest: str
     """SHA-256 of its bundle."""
+
+
+class BrokenBundle(Document):
+    """A bundle that cannot be used as it is."""
+
+    name: str
+    """Of its application; empty: the whole catalogue cannot be read."""
+    problems: tuple[str, ...]
+    """Each one a sentence for the administrator."""
+    served: bool
+    """Its last good version is still there and can be started."""
 
 
 class ApplicationList(Document):
     """The catalogue."""
 
     items: tuple[ApplicationView, ...]
+    broken: tuple[BrokenBundle, ...]
+    """Bundles that somebody must mend; only holders of the scope `admin` are told of them."""
 
 
 class NodeStatus(Document):

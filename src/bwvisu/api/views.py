@@ -1,9 +1,11 @@
 """From what services answer to the API's documents: pure."""
 
-from bwvisu.adapters.bundles import Bundle
+from bwvisu.adapters.bundles import Bundle, Catalogue
 from bwvisu.api.models import (
     AccessView,
+    ApplicationList,
     ApplicationView,
+    BrokenBundle,
     ClusterStatus,
     ExtensionView,
     FormView,
@@ -111,7 +113,7 @@ def access_view(access: Access) -> AccessView:
 def application_view(bundle: Bundle, clusters: tuple[str, ...]) -> ApplicationView:
     """An application; ``clusters`` are all that there are."""
     application = bundle.application
-    allowed = application.clusters or clusters
+    allowed = tuple(cluster for cluster in clusters if cluster in (application.clusters or clusters))
     return ApplicationView(
         name=bundle.name,
         title=application.title,
@@ -119,10 +121,22 @@ def application_view(bundle: Bundle, clusters: tuple[str, ...]) -> ApplicationVi
         version=application.version,
         category=application.category,
         ports=tuple(PortView(name=port.name, protocol=port.protocol, path=port.path) for port in application.ports),
-        clusters=tuple(cluster for cluster in clusters if cluster in allowed),
+        clusters=allowed,
         parameters=application.json_schema(),
+        cluster_parameters={
+            cluster: application.on(cluster).json_schema() for cluster in allowed if application.differs_on(cluster)
+        },
         digest=bundle.digest,
     )
+
+
+def catalogue_view(catalogue: Catalogue, clusters: tuple[str, ...], *, whole: bool) -> ApplicationList:
+    """Everything that can be started, and with ``whole`` what somebody must mend."""
+    items = tuple(application_view(each, clusters) for each in catalogue.all())
+    served = {each.name for each in items}
+    problems = sorted(catalogue.problems.items()) if whole else ()
+    broken = (BrokenBundle(name=name, problems=why, served=name in served) for name, why in problems)
+    return ApplicationList(items=items, broken=tuple(broken))
 
 
 def cluster_view(cluster: Cluster) -> ClusterStatus:

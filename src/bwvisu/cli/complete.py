@@ -7,7 +7,7 @@ import typer
 
 from bwvisu.cli.display import SHORT_ID
 from bwvisu.cli.output import plain
-from bwvisu.cli.parameters import choices
+from bwvisu.cli.parameters import choices, on
 from bwvisu.cli.profiles import connection, path_of, read
 from bwvisu.cli.rest import Json, Rest
 
@@ -48,7 +48,7 @@ def parameters(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     # After an option without its value nothing is parsed, and the application is still among the words.
     application = str(ctx.params.get("application") or next(iter(ctx.args), ""))
     schema = _ask(ctx, lambda rest: [rest.call("GET", f"/applications/{application}")]) if application else []
-    properties = schema[0]["parameters"]["properties"] if schema else {}
+    properties = on(schema[0], ctx.params.get("cluster"))["properties"] if schema else {}
     offered = {f"{name}=": str(each.get("title", "")) for name, each in properties.items()}
     for name, each in properties.items():
         if incomplete.startswith(f"{name}="):

@@ -1,28 +1,25 @@
 """``bwvisu demo``: a real small cluster, the whole service, a real application, seen from outside the cluster."""
 
-import signal
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import httpx2
 import typer
 from rich.console import Console
 
-from bwvisu.cli.local import LocalService, install_terminal, shipped_applications
+from bwvisu.cli.endings import be_deaf, end_on_any
+from bwvisu.cli.local import LocalService, cluster, install_terminal, shipped_applications
 from bwvisu.errors import TryAgain
 from bwvisu.sandbox import Options, Sandbox
 
 app = typer.Typer(help="A real small cluster, the whole service and a real application, on this machine.")
 NAME = "demo"
 console = Console(highlight=False)
-ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, a service manager, a terminal that was closed: all of them end the demo, and none ends its tidying up."""
 
 
 @app.callback(invoke_without_command=True)
@@ -31,16 +28,15 @@ def demo(
     name: Annotated[str, typer.Option(help="Name of the sandbox; several demos may run side by side.")] = "demo",
 ) -> None:
     """Show everything at work; needs root on Debian 12.  Ctrl-C ends it and removes every trace."""
-    for number in ENDINGS:
-        signal.signal(number, _interrupt)
+    end_on_any()
     console.print("[bold]bwVisu demo[/]: a Slurm cluster of eleven hosts in namespaces of this machine\n")
     began = time.monotonic()
     with ExitStack() as stack:
-        box = stack.enter_context(_cluster(name))
+        box = stack.enter_context(cluster(Options(name=name, etcd=3), _detail))
         with _step("the terminal's server is installed where jobs find it"):
             install_terminal()
         service = stack.enter_context(_service(box, stack))
-        stack.callback(_be_deaf)
+        stack.callback(be_deaf)
         with _step("all roles serve"):
             service.start()
             service.wait_until_ready()
@@ -53,31 +49,6 @@ def demo(
                 _wait_for_interrupt()
             _stop(client, page, terminal)
         console.print("Taking everything down ...")
-
-
-@contextmanager
-def _cluster(name: str) -> Iterator[Sandbox]:
-    """A cluster for this demo.  Where somebody loses patience while it comes up, the half that is there goes, too."""
-    try:
-        with Sandbox.up(Options(name=name, etcd=3), say=_detail) as box:
-            yield box
-    except KeyboardInterrupt:
-        if name in Sandbox.names():
-            Sandbox.load(name).down()
-        raise
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End the demo; what follows is tidying up."""
-    del number, frame
-    _be_deaf()
-    raise KeyboardInterrupt
-
-
-def _be_deaf() -> None:
-    """Nothing may cut the tidying up short: what is left of a cluster is hard to find by hand."""
-    for number in ENDINGS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _service(box: Sandbox, stack: ExitStack) -> LocalService:

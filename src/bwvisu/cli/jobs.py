@@ -59,7 +59,7 @@ def submit(
 
     What happens while it waits is told on stderr: stdout holds the id, or with --json the job.
     """
-    schema = parameters.of(rest, application)
+    schema = parameters.of(rest, application, cluster)
     body: Json = {"user": user or rest.connection.user or getpass.getuser(), "application": application}
     body["parameters"] = parameters.typed(parameter, schema["properties"])
     if cluster:
@@ -236,6 +236,9 @@ def applications(
     name: Annotated[
         str | None, typer.Argument(help="One of them.", autocompletion=complete.applications, show_default=False)
     ] = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="As this cluster has it.", autocompletion=complete.clusters)
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -245,7 +248,7 @@ def applications(
         shown = parameters.catalogue(found)
     else:
         found = rest.call("GET", f"/applications/{quote(name, safe='')}")
-        shown = parameters.table(found["parameters"])
+        shown = parameters.table(parameters.on(found, cluster))
     if as_json:
         print_json(found)
     else:

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +20,23 @@ import httpx2
 import yaml
 
 from bwvisu.errors import TryAgain
-from bwvisu.sandbox import Sandbox
+from bwvisu.sandbox import Options, Sandbox
 
 EVERYTHING = ("jobs:read", "jobs:write", "jobs:connect", "clusters:read", "admin")
 TERMINAL = Path("/opt/bwvisu/terminal")
 """Where jobs look for the terminal's server; compute nodes of the sandbox see this machine's files."""
+
+
+@contextmanager
+def cluster(options: Options, say: Callable[[str], None]) -> Iterator[Sandbox]:
+    """A cluster for a while.  Where somebody loses patience while it comes up, the half that is there goes, too."""
+    try:
+        with Sandbox.up(options, say=say) as box:
+            yield box
+    except KeyboardInterrupt:
+        if options.name in Sandbox.names():
+            Sandbox.load(options.name).down()
+        raise
 
 
 class LocalService:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -16,10 +17,18 @@ from bwvisu.errors import Fault, InvalidInput, UserError
 _BELOW = "/parameters/"
 
 
-def of(rest: Rest, application: str) -> Json:
-    """The schema of an application's parameters.  Raises NotFound."""
+def of(rest: Rest, application: str, cluster: str | None = None) -> Json:
+    """The schema of an application's parameters, as this cluster has them.  Raises NotFound."""
     found = persistently(lambda: rest.call("GET", f"/applications/{quote(application, safe='')}"))
-    schema: Json = found["parameters"]
+    return on(found, cluster)
+
+
+def on(application: Json, cluster: str | None) -> Json:
+    """Of an application's document, the schema of its parameters on a cluster; None: on any.
+
+    An older API knows no clusters that differ.
+    """
+    schema: Json = application.get("cluster_parameters", {}).get(cluster) or application["parameters"]
     return schema
 
 
@@ -83,12 +92,26 @@ def catalogue(applications: Sequence[Json]) -> Table:
 
 
 def table(schema: Json) -> Table:
-    """What an application asks."""
-    shown = columns("Parameter", "Label", "Value", "Default")
+    """What an application asks, and of what it asks only sometimes when that is."""
+    sometimes = any(each.get("x-when") for each in schema["properties"].values())
+    shown = columns("Parameter", "Label", "Value", "Default", *(["Asked where"] if sometimes else []))
+    required = must_be_given(schema)
     for name, each in schema["properties"].items():
-        default = "required" if name in schema["required"] else each.get("default", "")
-        shown.add_row(*(Text(plain(cell)) for cell in (name, each.get("title", ""), _values(each), _literal(default))))
+        default = "required" if name in required else each.get("default", "")
+        cells = [name, each.get("title", ""), _values(each), _literal(default)]
+        cells += [_condition(each.get("x-when", {}))] if sometimes else []
+        shown.add_row(*(Text(plain(cell)) for cell in cells))
     return shown
+
+
+def must_be_given(schema: Json) -> set[str]:
+    """Names without which a request is refused, at least where they are asked."""
+    sometimes = (each.get("then", {}).get("required", ()) for each in schema.get("allOf", ()))
+    return {*schema["required"], *chain.from_iterable(sometimes)}
+
+
+def _condition(when: Mapping[str, Sequence[object]]) -> str:
+    return " and ".join(f"{name} is {' or '.join(map(_literal, values))}" for name, values in when.items())
 
 
 def _values(schema: Mapping[str, Any]) -> str:

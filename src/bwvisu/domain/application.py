@@ -8,8 +8,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from bwvisu.domain import asking
+from bwvisu.domain.declared import Declared, Schema
 from bwvisu.domain.job import Scalar, ServiceName
-from bwvisu.domain.parameter import Declared, Parameter, Schema, Unfit
+from bwvisu.domain.parameter import Parameter
 from bwvisu.errors import Fault, InvalidInput
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
@@ -139,26 +141,23 @@ class Application(Declared):
         """
         unknown = (name for name in parameters if name not in self.parameters)
         faults = [self._unknown(name) for name in islice(unknown, 20)]
-        values: dict[str, Scalar] = {}
-        for name, parameter in self.parameters.items():
-            try:
-                values[name] = _value(parameter, name, parameters)
-            except Unfit as error:
-                faults.append(Fault(pointer(name), f"{name} {error}"))
+        values, wrong = asking.read(self.parameters, parameters)
+        faults += [Fault(pointer(name), f"{name} {why}") for name, why in wrong.items()]
         if faults:
             raise InvalidInput(faults)
         return values
 
     def json_schema(self) -> Schema:
         """JSON Schema (2020-12) of the parameters; ``properties`` are in the order of the form."""
-        return {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": self.title,
-            "type": "object",
-            "properties": {name: parameter.json_schema() for name, parameter in self.parameters.items()},
-            "required": [name for name, parameter in self.parameters.items() if parameter.when_absent is None],
-            "additionalProperties": False,
-        }
+        return asking.json_schema(self.title, self.parameters)
+
+    def on(self, cluster: str) -> Self:
+        """The application as this cluster has it: with its limits, choices and defaults."""
+        return self.model_copy(update={"parameters": {n: each.on(cluster) for n, each in self.parameters.items()}})
+
+    def differs_on(self, cluster: str) -> bool:
+        """Whether anything that it asks is narrower there."""
+        return any(cluster in parameter.narrower for parameter in self.parameters.values())
 
     def _unknown(self, name: str) -> Fault:
         return Fault(pointer(name), f"there is no parameter {shown(name)}{did_you_mean(name, self.parameters)}")
@@ -169,6 +168,7 @@ class Application(Declared):
         for name in parameters:
             if not PARAMETER_NAME.fullmatch(name) or name in RESERVED:
                 raise ValueError(f"{shown(name)} cannot be a name: lower-case letters, digits and _, no word of Jinja2")
+        asking.check_conditions(parameters)
         return parameters
 
     @model_validator(mode="after")
@@ -176,6 +176,11 @@ class Application(Declared):
         names = [port.name for port in self.ports]
         if len(set(names)) < len(names):
             raise ValueError("two ports have the same name")
+        for name, parameter in self.parameters.items():
+            for cluster in parameter.narrower:
+                if self.clusters and cluster not in self.clusters:
+                    near = did_you_mean(cluster, self.clusters)
+                    raise ValueError(f"{name} names the cluster {cluster!r}, where the application does not run{near}")
         if self.connect and (self.connect.port not in ("", *names) or not names):
             raise ValueError(f"connect needs a port that is declared{did_you_mean(self.connect.port, names)}")
         return self
@@ -216,14 +221,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def fill(text: str, values: Mapping[str, str]) -> str:
     """``text`` with its placeholders replaced, in one pass: a value is never searched for placeholders."""
     return PLACEHOLDER.sub(lambda match: values[match[1]], text)
-
-
-def _value(parameter: Parameter, name: str, given: Mapping[str, object]) -> Scalar:
-    if name in given:
-        return parameter.check(given[name])
-    if parameter.when_absent is None:
-        raise Unfit("is required")
-    return parameter.when_absent
 
 
 def _encodable(name: str) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from itertools import islice
 
 from bwvisu.domain.application import Application, Original, did_you_mean, pointer, shown
+from bwvisu.domain.declared import Unfit
 from bwvisu.domain.job import Scalar
-from bwvisu.domain.parameter import Boolean, Choice, Integer, Number, Parameter, Unfit
+from bwvisu.domain.parameter import Boolean, Choice, Integer, Number, Parameter
 from bwvisu.errors import Fault, InvalidInput
 
 VALUE = re.compile(r"[A-Za-z0-9./_-]*", re.ASCII)
@@ -34,10 +35,12 @@ def read_variables(application: Application, original: Original, variables: Mapp
         parameter = application.parameters[target]
         if name in variables:
             try:
-                parameters[target] = parameter.check(typed(parameter, _allowed(variables[name])))
+                value = typed(parameter, _allowed(variables[name]))
+                # whether one with a condition is asked at all is known only when all are read: `Application.check`
+                parameters[target] = value if parameter.when else parameter.check(value)
             except Unfit as error:
                 faults.append(Fault(_pointer(name), f"{name} {error}"))
-        elif parameter.when_absent is None:
+        elif parameter.when_absent is None and not parameter.when:
             faults.append(Fault(_pointer(name), f"{name} is required"))
     if faults:
         raise InvalidInput(faults)

@@ -6,86 +6,32 @@ API and the batch script agree on what a value may be.  Text is one line: contro
 
 import math
 import re
-import unicodedata
-from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from bwvisu.domain.job import Scalar
+from bwvisu.domain.declared import LINE, Common, Declared, Schema, There, Unfit, hints, limits_within, line, within
 
 SAFE_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exactly (RFC 8259, section 6)."""
 LONGEST_TEXT = 4096
 """Characters; what a parameter may at most be allowed."""
-Schema = dict[str, object]
-_LINE = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
-"""What `_line` lets pass, but for halves of characters, which no JSON text has; read by Python and JavaScript alike."""
 
 
-class Unfit(ValueError):
-    """A value that may not be; its text is the end of a sentence that begins with the parameter's name."""
+class IntegerThere(There):
+    """A whole number on one cluster."""
 
-
-class Declared(BaseModel):
-    """A part of ``app.yaml``: exactly the declared keys, exactly the declared types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Common(Declared):
-    """What all parameters have.  ``check`` raises `Unfit`."""
-
-    label: str = ""
-    help: str = ""
-    required: bool | None = None
-    """Must the request name it?  By default: when it has no default."""
-
-    @property
-    def given_default(self) -> Scalar | None:
-        """The declared default, if any."""
-        default: Scalar | None = getattr(self, "default", None)
-        return default
-
-    @property
-    def empty(self) -> Scalar | None:
-        """The value of an optional parameter without a default; None where the type has no such value."""
-        return None
-
-    @property
-    def when_absent(self) -> Scalar | None:
-        """What a request that does not name the parameter gets; None: it must name it."""
-        required = self.given_default is None if self.required is None else self.required
-        if required:
-            return None
-        return self.empty if self.given_default is None else self.given_default
-
-    @abstractmethod
-    def check(self, value: object) -> Scalar:
-        """The value as the job gets it."""
-
-    @abstractmethod
-    def constraints(self) -> Schema:
-        """The part of the JSON Schema that is the type's own."""
-
-    def json_schema(self) -> Schema:
-        """JSON Schema of the value, with what a form needs."""
-        texts = {"title": self.label or None, "description": self.help or None, "default": self.when_absent}
-        return self.constraints() | {key: text for key, text in texts.items() if text is not None}
-
-    @model_validator(mode="after")
-    def _default_is_allowed(self) -> Self:
-        if self.given_default is not None:
-            self.check(self.given_default)
-        elif self.required is False and self.empty is None:
-            raise Unfit("is not required, so it needs a default")
-        return self
+    default: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
 
 
 class Integer(Common):
     """A whole number; ``step`` and ``unit`` are hints for the form."""
 
     type: Literal["integer"]
+    clusters: Mapping[str, IntegerThere] = Field(default_factory=dict)
     default: int | None = None
     minimum: int = -SAFE_INTEGER
     maximum: int = SAFE_INTEGER
@@ -98,12 +44,16 @@ class Integer(Common):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise Unfit("must be a whole number")
-        _within(value, self.minimum, self.maximum, self.unit)
+        within(value, self.minimum, self.maximum, self.unit)
         return value
 
     def constraints(self) -> Schema:
         """Limits, unit and step."""
-        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum} | _hints(self.unit, self.step)
+        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum} | hints(self.unit, self.step)
+
+    def narrows(self, wider: Self) -> None:
+        """Its limits lie within the other's."""
+        limits_within(self.minimum, self.maximum, wider.minimum, wider.maximum)
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:
@@ -112,10 +62,19 @@ class Integer(Common):
         return self
 
 
+class NumberThere(There):
+    """A number on one cluster."""
+
+    default: int | float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+
+
 class Number(Common):
     """A finite number; ``step`` and ``unit`` are hints for the form."""
 
     type: Literal["number"]
+    clusters: Mapping[str, NumberThere] = Field(default_factory=dict)
     default: int | float | None = None
     minimum: int | float = -math.inf
     maximum: int | float = math.inf
@@ -128,14 +87,18 @@ class Number(Common):
             raise Unfit("must be a number")
         if (isinstance(value, int) and abs(value) > SAFE_INTEGER) or not math.isfinite(value):
             raise Unfit("must be a finite number of usual size")
-        _within(value, self.minimum, self.maximum, self.unit)
+        within(value, self.minimum, self.maximum, self.unit)
         return value
 
     def constraints(self) -> Schema:
         """Limits where there are any, unit and step."""
         limits = {"minimum": self.minimum, "maximum": self.maximum}
         finite: Schema = {key: limit for key, limit in limits.items() if math.isfinite(limit)}
-        return {"type": "number"} | finite | _hints(self.unit, self.step)
+        return {"type": "number"} | finite | hints(self.unit, self.step)
+
+    def narrows(self, wider: Self) -> None:
+        """Its limits lie within the other's."""
+        limits_within(self.minimum, self.maximum, wider.minimum, wider.maximum)
 
     @model_validator(mode="after")
     def _limits_in_order(self) -> Self:
@@ -146,10 +109,17 @@ class Number(Common):
         return self
 
 
+class BooleanThere(There):
+    """Yes or no on one cluster."""
+
+    default: bool | None = None
+
+
 class Boolean(Common):
     """Yes or no."""
 
     type: Literal["boolean"]
+    clusters: Mapping[str, BooleanThere] = Field(default_factory=dict)
     default: bool | None = None
 
     @property
@@ -168,9 +138,16 @@ class Boolean(Common):
         return {"type": "boolean"}
 
 
+class TextThere(There):
+    """Text on one cluster."""
+
+    default: str | None = None
+
+
 class Text(Common):
     """One line of text, whatever it means."""
 
+    clusters: Mapping[str, TextThere] = Field(default_factory=dict)
     default: str | None = None
     maximum_length: int = Field(default=1000, ge=1, le=LONGEST_TEXT)
     pattern: str | None = None
@@ -183,7 +160,7 @@ class Text(Common):
 
     def check(self, value: object) -> str:
         """One line, without control characters; text that must be given is not empty."""
-        text = _line(value)
+        text = line(value)
         if not text and self.when_absent is None:
             raise Unfit("must not be empty")
         if len(text) > self.maximum_length:
@@ -194,12 +171,17 @@ class Text(Common):
 
     def constraints(self) -> Schema:
         """Length and, anchored as JSON Schema wants it, the pattern; without one, that of any line."""
-        limits: Schema = {"type": "string", "maxLength": self.maximum_length, "pattern": f"^{_LINE}*$"}
-        if self.when_absent is None:
+        optional = self.when_absent is not None or bool(self.when)
+        limits: Schema = {"type": "string", "maxLength": self.maximum_length, "pattern": f"^{LINE}*$"}
+        if not optional:
             limits["minLength"] = 1
         if self.pattern is not None:
-            limits["pattern"] = f"^(?:{self.pattern})?$" if self.when_absent is not None else f"^(?:{self.pattern})$"
+            limits["pattern"] = f"^(?:{self.pattern})?$" if optional else f"^(?:{self.pattern})$"
         return limits
+
+    def asked(self) -> Schema:
+        """What must be given is not empty."""
+        return {"minLength": 1} if self.when_absent is None else {}
 
     @field_validator("pattern")
     @classmethod
@@ -232,7 +214,7 @@ class Path(Text):
     def constraints(self) -> Schema:
         """Those of text, marked as a path."""
         plain = super().constraints()
-        beginning: Schema = {"pattern": f"^(?![-~]){_LINE}*$"} if self.pattern is None else {}
+        beginning: Schema = {"pattern": f"^(?![-~]){LINE}*$"} if self.pattern is None else {}
         return plain | beginning | {"x-kind": "path"}
 
 
@@ -245,22 +227,48 @@ class Option(Declared):
     @field_validator("value")
     @classmethod
     def _one_line(cls, value: str | int) -> str | int:
-        return value if isinstance(value, int) else _line(value)
+        return value if isinstance(value, int) else line(value)
+
+
+class ChoiceThere(There):
+    """One of fewer values on one cluster."""
+
+    default: str | int | None = None
+    choices: tuple[Option, ...] | None = Field(default=None, min_length=1)
+
+    @field_validator("choices", mode="before")
+    @classmethod
+    def _bare_choices(cls, choices: object) -> object:
+        return bare_values(choices)
 
 
 class Choice(Common):
     """One of the listed values: text or whole numbers."""
 
     type: Literal["choice"]
+    clusters: Mapping[str, ChoiceThere] = Field(default_factory=dict)
     choices: tuple[Option, ...] = Field(min_length=1)
     default: str | int | None = None
 
     @field_validator("choices", mode="before")
     @classmethod
-    def _bare_values(cls, choices: object) -> object:
-        if not isinstance(choices, list | tuple):
-            return choices
-        return tuple(option if isinstance(option, dict) else {"value": option} for option in choices)
+    def _bare_choices(cls, choices: object) -> object:
+        return bare_values(choices)
+
+    def on(self, cluster: str) -> Self:
+        """The values keep their labels where the cluster gives them none."""
+        labels = {option.value: option.label for option in self.choices}
+        there = super().on(cluster)
+        labelled = (option if option.label else _labelled(option, labels) for option in there.choices)
+        return there.model_copy(update={"choices": tuple(labelled)})
+
+    def narrows(self, wider: Self) -> None:
+        """It has no value that the other lacks."""
+        for option in self.choices:
+            try:
+                wider.check(option.value)
+            except Unfit as error:
+                raise Unfit(f"the choice {option.value!r} is none of the parameter's own") from error
 
     def check(self, value: object) -> str | int:
         """Exactly one of the values, of the same type: neither "1" for 1 nor true for 1."""
@@ -274,28 +282,18 @@ class Choice(Common):
         return {"oneOf": [{"const": o.value, "title": o.label or str(o.value)} for o in self.choices]}
 
 
+def bare_values(choices: object) -> object:
+    """Options that are only values, with their key."""
+    if not isinstance(choices, list | tuple):
+        return choices
+    return tuple(option if isinstance(option, dict) else {"value": option} for option in choices)
+
+
+def _labelled(option: Option, labels: Mapping[str | int, str]) -> Option:
+    return option.model_copy(update={"label": labels.get(option.value, "")})
+
+
 Parameter = Annotated[
     Integer | Number | Boolean | String | Path | Choice,
     Field(discriminator="type"),
 ]
-
-
-def _line(value: object) -> str:
-    """Text without control characters, line ends of any script, or halves of characters."""
-    if not isinstance(value, str):
-        raise Unfit("must be text")
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in value):
-        raise Unfit("must be one line of text without control characters")
-    return value
-
-
-def _within(value: float, minimum: float, maximum: float, unit: str) -> None:
-    suffix = f" {unit}" if unit else ""
-    if value < minimum:
-        raise Unfit(f"must be at least {minimum}{suffix}")
-    if value > maximum:
-        raise Unfit(f"must be at most {maximum}{suffix}")
-
-
-def _hints(unit: str, step: float | None) -> Schema:
-    return ({"x-unit": unit} if unit else {}) | ({"x-step": step} if step is not None else {})

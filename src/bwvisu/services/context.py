@@ -55,11 +55,19 @@ async def _refresh(catalogue: Catalogue, every: float) -> NoReturn:
     told: Mapping[str, Sequence[str]] = {}
     while True:
         await asyncio.to_thread(catalogue.refresh)  # its folder may lie on a slow file system
-        for name, why in catalogue.problems.items():
-            if told.get(name) != why:
-                log.warning("application is broken; its last good version stays", application=name, problems=why)
+        _report(catalogue, told)
         told = catalogue.problems
         await asyncio.sleep(every)
+
+
+def _report(catalogue: Catalogue, told: Mapping[str, Sequence[str]]) -> None:
+    """Into the log, once: what has broken since, and what is whole again."""
+    served = {bundle.name for bundle in catalogue.all()}
+    for name, why in catalogue.problems.items():
+        if told.get(name) != why:
+            log.warning("application is broken", application=name, problems=why, last_good_version_stays=name in served)
+    for name in told.keys() - catalogue.problems.keys():
+        log.info("application is not broken any more", application=name, served=name in served)
 
 
 class Forbidden(UserError):

@@ -69,7 +69,7 @@ async def _allow(context: Context, job: Job, minutes: int) -> None:
     why = objection(job.spec, job.status, minutes, longest, context.now())
     if why:
         raise Conflict(why, slug=NOT_EXTENDABLE)
-    application = (await bundle_of(context, job.spec)).application
+    application = (await bundle_of(context, job.spec)).application.on(job.spec.cluster)
     parameter = application.parameters.get(PARAMETER)
     if isinstance(parameter, Integer | Number) and minutes > parameter.maximum:
         raise Conflict(f"{application.title} allows at most {parameter.maximum:g} minutes.", slug=NOT_EXTENDABLE)

@@ -95,7 +95,7 @@ def _understood(context: Context, request: JobRequest, principal: Principal) -> 
     bundle = _bundle(context, request.application)
     cluster = _cluster(context, bundle, request.cluster)
     accounts.check_name(context, cluster, request.user)
-    return _Order(bundle, cluster, bundle.check(request.parameters))
+    return _Order(bundle, cluster, bundle.check(request.parameters, cluster))
 
 
 async def _draft(

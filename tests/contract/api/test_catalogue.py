@@ -1,11 +1,13 @@
 """Applications, clusters, users, health and metrics."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from bwvisu.adapters.etcd import Put
 from bwvisu.adapters.records import encode
@@ -26,6 +28,30 @@ async def test_the_catalogue_shows_parameters_as_json_schema(api: Service) -> No
     assert shown["parameters"]["properties"]["minutes"]["maximum"] == 60
 
 
+async def test_what_is_asked_only_sometimes_or_is_narrower_on_a_cluster(api: Service, bundles: Path) -> None:
+    gpus = (
+        "gpus: {type: integer, minimum: 1, maximum: 8, default: 1, when: {flag: true}, clusters: {main: {maximum: 2}}}"
+    )
+    make_bundle(bundles / "cards", APP + f"  {gpus}\n")
+    api.context.catalogue.refresh()
+    shown = (await api.client().get("/api/v1/applications/cards")).json()
+    assert shown["parameters"]["allOf"][0]["if"] == {"properties": {"flag": {"enum": [True]}}, "required": ["flag"]}
+    assert shown["parameters"]["properties"]["gpus"]["maximum"] == 8
+    assert shown["cluster_parameters"]["main"]["properties"]["gpus"]["maximum"] == 2
+    for given, told in (
+        ({"gpus": 2}, "gpus is asked only where flag is true"),
+        ({"flag": True, "gpus": 3}, "gpus must be at most 2"),
+    ):
+        body = {"user": "alice", "application": "cards", "parameters": given}
+        answer = await api.client().post("/api/v1/jobs", json=body)
+        assert answer.status_code == 422
+        assert problem(answer)["errors"] == [{"pointer": "/parameters/gpus", "detail": told}]
+    job = await api.submit(application="cards")
+    again = await api.submit(application="cards", parameters=job["parameters"])
+    assert again["parameters"] == job["parameters"]
+    assert (job["parameters"]["flag"], job["parameters"]["gpus"]) == (False, 1)
+
+
 async def test_a_new_application_appears_without_a_restart(api: Service, bundles: Path) -> None:
     make_bundle(bundles / "another", APP)
 
@@ -33,6 +59,38 @@ async def test_a_new_application_appears_without_a_restart(api: Service, bundles
         return (await api.client().get("/api/v1/applications/another")).status_code == 200
 
     await eventually_true(there)
+
+
+async def test_a_broken_bundle_is_reported_while_its_last_good_version_stays(api: Service, bundles: Path) -> None:
+    make_bundle(bundles / "never", "title: [")
+    good = (bundles / "probe" / "job.sh.j2").read_text()
+    with capture_logs() as logs:
+        (bundles / "probe" / "job.sh.j2").write_text("no shell\n")
+        await eventually_true(lambda: counted(api, (1, 2)))
+        listed = (await api.client().get("/api/v1/applications")).json()
+        assert [each["name"] for each in listed["items"]] == ["probe"]
+        assert [(each["name"], each["served"]) for each in listed["broken"]] == [("never", False), ("probe", True)]
+        assert "begins with #!" in listed["broken"][1]["problems"][0]
+        assert (await api.client("reader").get("/api/v1/applications")).json()["broken"] == []
+        await api.submit()
+        (bundles / "probe" / "job.sh.j2").write_text(good)
+        await eventually_true(lambda: counted(api, (1, 1)))
+        await eventually_true(lambda: said(logs, "application is not broken any more"))
+    broken = [each for each in logs if each["event"] == "application is broken"]
+    assert sorted((each["application"], each["last_good_version_stays"]) for each in broken) == [
+        ("never", False),
+        ("probe", True),
+    ]
+
+
+async def counted(api: Service, wanted: tuple[int, int]) -> bool:
+    text = (await api.client().get("/metrics")).text
+    found = {family.name: family.samples[0].value for family in text_string_to_metric_families(text) if family.samples}
+    return (found["bwvisu_applications"], found["bwvisu_broken_applications"]) == wanted
+
+
+async def said(logs: Sequence[Mapping[str, object]], event: str) -> bool:
+    return any(each["event"] == event for each in logs)
 
 
 async def test_an_application_of_another_cluster_does_not_run_here(api: Service, bundles: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bwvisu.cli.parameters import in_words, table, typed
+from bwvisu.cli.parameters import in_words, on, table, typed
 from bwvisu.errors import Fault, InvalidInput, UserError
 
 PROPERTIES = {
@@ -53,3 +53,19 @@ def test_parameters_are_listed_with_what_they_may_be() -> None:
         ["integer 1 to 9 min", "number", "true | false", "string", "red | green", "1 | 2"],
         ["3", "", "false", "required", "red", "1"],
     ]
+
+
+def test_what_is_asked_only_sometimes_is_said_to_be() -> None:
+    gpus = {"type": "integer", "default": 1, "x-when": {"b": [True], "c": ["red", "green"]}}
+    asked = {"if": {}, "then": {"required": ["s"]}, "else": {}}
+    schema = {"properties": {**PROPERTIES, "gpus": gpus}, "required": [], "allOf": [asked, {"then": {}}]}
+    told = table(schema).columns
+    assert [str(column.header) for column in told] == ["Parameter", "Label", "Value", "Default", "Asked where"]
+    assert str(list(told[4].cells)[-1]) == "b is true and c is red or green"
+    assert str(list(told[3].cells)[3]) == "required"
+
+
+def test_a_cluster_may_have_a_schema_of_its_own() -> None:
+    application = {"parameters": {"title": "any"}, "cluster_parameters": {"main": {"title": "main"}}}
+    assert [on(application, cluster)["title"] for cluster in (None, "main", "other")] == ["any", "main", "any"]
+    assert on({"parameters": {"title": "old"}}, "main") == {"title": "old"}

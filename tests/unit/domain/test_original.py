@@ -126,3 +126,21 @@ def test_whatever_comes_is_read_or_refused_and_what_is_read_passes_the_applicati
 @pytest.mark.parametrize(("value", "text"), [(True, "true"), (False, "false"), (5, "5"), (0.5, "0.5"), ("a", "a")])
 def test_values_are_shown_as_a_variable_would_hold_them(value: str | float, text: str) -> None:
     assert as_text(value) == text
+
+
+def test_whether_a_variable_with_a_condition_is_asked_is_judged_when_all_are_read() -> None:
+    parameters = {
+        "gpu": {"type": "boolean", "default": False},
+        "project": {"type": "string", "when": {"gpu": True}},
+    }
+    original = {"template-name": "t.txt", "variables": {"g": "gpu", "p": "project"}}
+    text = json.dumps({"title": "A", "parameters": parameters, "original": original})
+    application = Application.model_validate_json(text)
+    assert application.original is not None
+    read = read_variables(application, application.original, {"g": "false", "p": ""})
+    assert application.check(read) == {"gpu": False, "project": ""}
+    assert read_variables(application, application.original, {"g": "true"}) == {"gpu": True}
+    with pytest.raises(InvalidInput) as caught:
+        application.check({"gpu": True})
+    (fault,) = caught.value.faults
+    assert as_variable(fault, application.original) == Fault("/variables/p", "p is required")

@@ -5,7 +5,8 @@ import math
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bwvisu.domain.parameter import SAFE_INTEGER, Parameter, Unfit
+from bwvisu.domain.declared import Unfit
+from bwvisu.domain.parameter import SAFE_INTEGER, Parameter
 
 READER: TypeAdapter[Parameter] = TypeAdapter(Parameter)
 

@@ -1,0 +1,1 @@
+"""Taking applications of Open OnDemand over."""
