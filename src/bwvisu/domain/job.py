@@ -161,6 +161,8 @@ class JobStatus(Record):
     """Earlier attempts that ended without a clear answer and of which Slurm has nothing."""
     intent_at: datetime | None = None
     """When the present attempt's intent was stored."""
+    intent_clock: int | None = None
+    """The cluster's own Unix time then, by the last look; None: an earlier version wrote this, or nobody had looked."""
     slurm: SlurmView | None = None
     services: tuple[Service, ...] = ()
     outcome: Outcome | None = None

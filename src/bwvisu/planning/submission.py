@@ -117,7 +117,20 @@ def _intent(status: JobStatus, snapshot: Snapshot) -> JobStatus:
     reason = status.reason if still else None
     intent = advance(status, Event.INTENT, at=snapshot.now, reason=reason)
     doubtful = status.doubtful + (status.phase is Phase.SUBMITTING)
-    return intent.model_copy(update={"attempt": status.attempt + 1, "intent_at": snapshot.now, "doubtful": doubtful})
+    return intent.model_copy(
+        update={
+            "attempt": status.attempt + 1,
+            "intent_at": snapshot.now,
+            "intent_clock": _clusters_clock(snapshot),
+            "doubtful": doubtful,
+        }
+    )
+
+
+def _clusters_clock(snapshot: Snapshot) -> int | None:
+    """What the cluster's clock shows by now, at the least; None where nobody has looked at it."""
+    look = snapshot.look
+    return None if look is None else look.cluster_clock + int(max(0.0, snapshot.monotonic - look.ended_at))
 
 
 def _tell(view: JobView, reason: Reason) -> Record | None:

@@ -53,10 +53,14 @@ def is_ours(view: JobView, row: SlurmJob, policy: Policy) -> bool:
 
 
 def too_early(status: JobStatus, submitted_at: int | None, policy: Policy) -> bool:
-    """Whether a Slurm job of that submit time was there before we had the intent: names can be foreseen."""
+    """Whether a Slurm job of that submit time was there before we had the intent: names can be foreseen.
+
+    Told by the cluster's clock: ours may have been an hour fast when the intent was stored, and the job is then ours.
+    """
     if status.intent_at is None or submitted_at is None:
         return False
-    return submitted_at < status.intent_at.timestamp() - policy.clock_tolerance
+    intended = status.intent_at.timestamp() if status.intent_clock is None else status.intent_clock
+    return submitted_at < intended - policy.clock_tolerance
 
 
 def fold(view: JobView, row: SlurmJob, now: datetime) -> JobStatus:

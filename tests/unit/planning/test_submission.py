@@ -1,6 +1,7 @@
 """Steps 3 to 6: submit, recognise, submit again only on proof, or give up; faults 1, 2, 3, 4, 5, 8, 10, 34, 35a."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -221,6 +222,17 @@ def test_nothing_else_is_adopted(stranger: object) -> None:
 def test_clocks_that_differ_a_little_do_not_hide_a_job() -> None:
     early = row(submitted_at=CLUSTER_NOW - POLICY.clock_tolerance)
     assert recognise(JobView(spec(), submitting()), look(early), POLICY) == early
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_what_our_own_clock_shows_at_the_intent_makes_a_job_no_stranger(hours: int) -> None:
+    """It jumped before the intent and back after it; a job from an hour before is a stranger all the same."""
+    planned = verb(NEW, now=NOW + timedelta(hours=hours), look=look(began=MONOTONIC - 30))
+    assert isinstance(planned, Submit)
+    assert planned.status.intent_clock == CLUSTER_NOW + 29
+    ours, stranger = row(submitted_at=CLUSTER_NOW + 30), row(submitted_at=CLUSTER_NOW - 3600)
+    assert recognise(JobView(spec(), planned.status), look(ours), POLICY) == ours
+    assert recognise(JobView(spec(), planned.status), look(stranger), POLICY) is None
 
 
 def test_a_live_job_is_adopted_rather_than_an_ended_one() -> None:
