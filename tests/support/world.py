@@ -86,6 +86,8 @@ class OpenJob:
     url: str = field(repr=False)
     """Of its page, with the password where the application wants it in the fragment."""
     password: str = field(repr=False)
+    form: Mapping[str, Any] | None = field(repr=False)
+    """What a portal posts where the application is opened so: ``action`` and ``fields``."""
 
 
 @contextmanager
@@ -93,7 +95,7 @@ def opened(person: Person, application: str, **parameters: Any) -> Iterator[Open
     """A job of a person, from available to finished."""
     job = person.wait(person.submit(application, minutes=5, **parameters), "available")
     access = person.access(job["id"])
-    yield OpenJob(job["id"], job["slurm"]["nodes"][0], access["url"], access["password"])
+    yield OpenJob(job["id"], job["slurm"]["nodes"][0], access["url"], access["password"], access["form"])
     person.cancel(job["id"])
     person.wait(job["id"], "finished")
 
@@ -128,12 +130,6 @@ def address(job: Mapping[str, Any], index: int = 0) -> str:
     """Where users reach a service of a job."""
     found = job["services"][index]
     return f"http://{found['external_host']}:{found['external_port']}"
-
-
-def on_processes(box: Sandbox, node: str) -> str:
-    """Arguments and environment of all processes on a host of the cluster, as root reads them."""
-    everything = "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' '\\n'"
-    return box.run(node, ["sh", "-c", everything]).stdout
 
 
 def slurm_jobs(box: Sandbox, job_id: str, *, ended: bool = False, node: str = "cmd2") -> list[dict[str, str]]:

@@ -22,7 +22,17 @@ PASSWORD = "passwordpassword"
 VARIANTS: Mapping[str, list[dict[str, object]]] = {
     "desktop": [{}, {"memory": 4, "gpus": 2, "partition": "gpu"}, {"image": "a b.sif", "gpus": 1, "folder": "/a b"}],
     "page": [{}, {"nodes": 2, "tasks": 3, "partition": "gpu", "file": "a b"}],
+    "jupyter": [
+        {},
+        {"gpus": 1, "directory": "a b", "module": "jupyter/4"},
+        {"image": "a b.sif", "gpus": 1, "folder": "/a b"},
+    ],
     "terminal": [{}, {"memory": 4, "partition": "gpu", "directory": "a b; id"}],
+    "xpra": [
+        {},
+        {"application": "gnuplot-qt --persist", "module": "gnuplot/6.0", "nodes": 2, "memory": 4, "partition": "gpu"},
+        {"image": "a b.sif", "gpus": 1, "folder": "/a b"},
+    ],
 }
 SHIPPED = sorted(VARIANTS)
 
