@@ -62,6 +62,9 @@ def test_a_person_runs_a_cell_of_a_notebook(
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
     page.locator(".jp-Notebook .jp-CodeCell .cm-content").click()
     page.keyboard.type(CELL)
+    # a cell that is run before its kernel is there is not run at all
+    kernel = page.locator(".jp-Notebook-ExecutionIndicator")
+    expect(kernel).to_have_attribute("data-status", "idle", timeout=PATIENCE)
     page.keyboard.press("Shift+Enter")
     answer = page.locator(".jp-Notebook .jp-OutputArea-output")
     expect(answer).to_have_text(f"42 {lab.node} /home/alice\n", timeout=PATIENCE)

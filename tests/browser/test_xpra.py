@@ -47,7 +47,12 @@ def test_a_person_uses_a_window_until_it_is_closed(
     page = visitor()
     page.goto(session.url)
     screen = Screen(page, ".window canvas")
-    screen.act_until(RED, lambda: page.keyboard.type(f"hostname >seen; {PAINT}\n"))
+
+    def paint() -> None:
+        page.locator(".window canvas").click()  # a window that was there before its client need not have the keyboard
+        page.keyboard.type(f"hostname >seen; {PAINT}\n")
+
+    screen.act_until(RED, paint)
     assert sandbox.run("cmd1", ["cat", "seen"], user="alice").stdout == f"{session.node}\n"
     assert urlsplit(page.url).fragment == ""
 
