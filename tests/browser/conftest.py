@@ -1,4 +1,4 @@
-"""One service and one browser for all tests here; each test has pages and jobs of its own."""
+"""One service and one browser for all tests here; each test has pages of its own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def alice(service: LocalService) -> Iterator[Person]:
     with service.client() as client:
         yield Person(client)

@@ -3,7 +3,9 @@
 import re
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,12 @@ class Person:
         assert response.status_code == 200, response.text
         return dict(response.json())
 
+    def access(self, job_id: str) -> dict[str, Any]:
+        """Address and password of an available job."""
+        response = self.client.get(f"/api/v1/jobs/{job_id}/access")
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Stop a job."""
         response = self.client.delete(f"/api/v1/jobs/{job_id}")
@@ -67,6 +75,29 @@ class Person:
 
         until(reached, seconds, f"job {job_id} is {state}; it is {last}")
         return last
+
+
+@dataclass(frozen=True)
+class OpenJob:
+    """An available job and what opens it."""
+
+    id: str
+    node: str
+    url: str = field(repr=False)
+    """Of its page, with the password where the application wants it in the fragment."""
+    password: str = field(repr=False)
+    form: Mapping[str, Any] | None = field(repr=False)
+    """What a portal posts where the application is opened so: ``action`` and ``fields``."""
+
+
+@contextmanager
+def opened(person: Person, application: str, **parameters: Any) -> Iterator[OpenJob]:
+    """A job of a person, from available to finished."""
+    job = person.wait(person.submit(application, minutes=5, **parameters), "available")
+    access = person.access(job["id"])
+    yield OpenJob(job["id"], job["slurm"]["nodes"][0], access["url"], access["password"], access["form"])
+    person.cancel(job["id"])
+    person.wait(job["id"], "finished")
 
 
 def leave_whole(service: LocalService, client: httpx2.Client) -> None:

@@ -19,11 +19,26 @@ from tests.support.waiting import free_port, until
 
 FOLDER = Path(__file__).parents[3] / "job_templates"
 PASSWORD = "passwordpassword"
-SHIPPED = ["page", "terminal"]
 VARIANTS: Mapping[str, list[dict[str, object]]] = {
+    "desktop": [{}, {"memory": 4, "gpus": 2, "partition": "gpu"}, {"image": "a b.sif", "gpus": 1, "folder": "/a b"}],
     "page": [{}, {"nodes": 2, "tasks": 3, "partition": "gpu", "file": "a b"}],
+    "jupyter": [
+        {},
+        {"gpus": 1, "directory": "a b", "module": "jupyter/4"},
+        {"image": "a b.sif", "gpus": 1, "folder": "/a b"},
+    ],
+    "paraview": [{}, {"module": "paraview/5.13", "memory": 8}, {"image": "a b.sif", "gpus": 1, "folder": "/a b"}],
+    "rstudio": [{}, {"module": "rstudio"}, {"image": "a b.sif", "gpus": 1, "folder": "/a b"}],
     "terminal": [{}, {"memory": 4, "partition": "gpu", "directory": "a b; id"}],
+    "vistle": [{}, {"module": "vistle", "nodes": 4}, {"image": "a b.sif", "gpus": 1, "folder": "/a b"}],
+    "xorg-gpu": [{}, {"gpus": 2, "module": "vmd"}, {"image": "a b.sif", "folder": "/a b"}],
+    "xpra": [
+        {},
+        {"application": "gnuplot-qt --persist", "module": "gnuplot/6.0", "nodes": 2, "memory": 4, "partition": "gpu"},
+        {"image": "a b.sif", "gpus": 1, "folder": "/a b"},
+    ],
 }
+SHIPPED = sorted(VARIANTS)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +93,7 @@ def fetch(url: str) -> str:
 
 def test_all_are_sound(catalogue: Catalogue) -> None:
     assert dict(catalogue.problems) == {}
-    assert {bundle.name for bundle in catalogue.all()} >= set(SHIPPED)
+    assert {bundle.name for bundle in catalogue.all()} == set(SHIPPED)
     assert all((FOLDER / bundle.name / "README.md").is_file() for bundle in catalogue.all())
 
 
@@ -146,3 +161,33 @@ def test_the_installer_is_sound_and_refuses_a_folder_of_something_else(tmp_path:
     assert (done.returncode, (tmp_path / "precious").read_text()) == (1, "data")
     assert "holds something else" in done.stderr
     assert subprocess.run([installer, "relative"], capture_output=True, check=False).returncode == 2
+
+
+STUB = """#!/bin/bash
+# In place of Apptainer, which Debian 12 has not: records its arguments, and runs until it is told to end.
+if [[ ${!#} == 'import paraview' ]]; then exit; fi
+printf '%s\\n' "$@" >"$HOME/../arguments.new"
+mv "$HOME"/../arguments{.new,}
+exec sleep 60
+"""
+RUNS = {"jupyter": ["jupyter", "lab"], "paraview": ["python3"], "rstudio": ["rserver"], "vistle": ["vistle", "--batch"]}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_container_gets_the_gpus_and_the_folders(catalogue: Catalogue, name: str, tmp_path: Path) -> None:
+    programs, home, image = tmp_path / "bin", tmp_path / "home", tmp_path / "an image.sif"
+    programs.mkdir()
+    home.mkdir()
+    image.touch()
+    (programs / "apptainer").write_text(STUB)
+    (programs / "apptainer").chmod(0o755)
+    given = {"image": str(image), "gpus": 1, "folder": "/data/a b"}
+    text = f"PATH={programs}:$PATH KEYHOLE_GATEWAY0=gw\n" + script(catalogue.get(name), given, 40000)
+    with running(text, home):
+        until((tmp_path / "arguments").exists, 10, "the container is started")
+        arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[:3] == ["exec", "--nv", "--bind"]
+    at = arguments.index(str(image))
+    assert arguments[at - 2 : at] == ["--bind", "/data/a b"]
+    assert arguments[at + 1 : at + 1 + len(RUNS[name])] == RUNS[name]
+    assert PASSWORD not in " ".join(arguments)
