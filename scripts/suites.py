@@ -46,10 +46,11 @@ GROUPS: dict[str, tuple[Suite, ...]] = {
         Suite("contract", "tests/contract", 13 * MINUTE),
         Suite("clients", "tests/clients", 105),
         Suite("cluster", "tests/cluster", 16 * MINUTE),
-        Suite("browser", "tests/browser", 110),
+        Suite("browser", "tests/browser", 110, ("-m", "not heavy")),
     ),
     "heavy": (
         Suite("heavy", "tests/heavy", 90 * MINUTE),
+        Suite("applications", "tests/browser", 10 * MINUTE, ("-m", "heavy", *HEAVY)),
         Suite("sweep", "tests/simulation/test_faults_leader.py", 60 * MINUTE, HEAVY),
         Suite("schemathesis", "tests/clients/test_schemathesis.py", 30 * MINUTE, HEAVY),
         Suite("fuzz", "tests/fuzz", 60 * MINUTE, HEAVY),
