@@ -131,6 +131,8 @@ class Script:
         """Listen until the application ends by itself."""
         weather = self._around.weather
         if weather.strikes("job.never-listens"):
+            await asyncio.sleep(self._config["start_timeout"])
+            await self._report("started", log_tail="The application is loading.\n")
             await asyncio.sleep(3600)
         while True:
             await asyncio.sleep(weather.between(0.1, 5.0))

@@ -1,6 +1,7 @@
 """Faults around a job's ports: what ends late, starts again, never listens, or is asked for twice."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,13 +15,15 @@ from tests.simulation.gateway import SimGateway
 from tests.simulation.host import Streams
 from tests.simulation.people import Person
 from tests.simulation.scenario import Scene, simulated
-from tests.simulation.service import FIRST_PORT, LAST_PORT, QUARANTINE
+from tests.simulation.service import FIRST_PORT, KEYS, LAST_PORT, QUARANTINE
 
 VIEWER = "203.0.113.9"
 AT_ONCE = 8.0
 """Seconds: the next look, and one load."""
 PORTS = 2 * (LAST_PORT - FIRST_PORT + 1)
 PROBES_EVERY = 0.5
+START_TIMEOUT = 120.0
+"""Seconds, by the bundle `one-port`."""
 BATCH_START = 12.0
 """A node that reboots does not tell Slurm of a job younger than about that."""
 
@@ -141,12 +144,24 @@ async def test_fault_23a_a_job_whose_node_has_died_ends_with_that_reason(scene: 
 
 @simulated
 async def test_fault_24_an_application_that_never_listens_is_not_available_and_not_ended(scene: Scene) -> None:
-    """It runs, and says that it is starting; failed probes alone never end a job."""
+    """It runs, and says that it is starting, then that it takes too long; failed probes alone never end a job."""
     scene.odds.always.add("job.never-listens")
     person = await scene.wanted()
     await scene.reaches(person, Phase.RUNNING)
-    await scene.never(lambda: scene.phase(person) is not Phase.RUNNING, "something else is shown", 300.0)
+    early = START_TIMEOUT - 1.0
+    await scene.never(lambda: scene.reason(person) == "not-listening", "it is said to be late already", early)
     assert scene.reason(person) == "starting"
+    await scene.until(lambda: scene.reason(person) == "not-listening", "it is said to be late", AT_ONCE)
+    await scene.until(lambda: "loading" in last_words(scene, person), "the end of its log is there", AT_ONCE)
+    await scene.never(lambda: scene.phase(person) is not Phase.RUNNING, "something else is shown", 300.0)
+    assert scene.reason(person) == "not-listening"
+
+
+def last_words(scene: Scene, person: Person) -> str:
+    """What its client has told of its log."""
+    prefix = KEYS.reports(person.job_id or "")
+    reports = [json.loads(entry.value) for key, entry in scene.etcd.entries.items() if key.startswith(prefix)]
+    return "".join(report["log_tail"] or "" for report in reports)
 
 
 @simulated
