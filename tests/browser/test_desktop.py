@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Error, Page, expect
 
-from bwvisu.cli.local import LocalService
+from bwvisu.cli.local import LocalService, until
 from bwvisu.sandbox import Sandbox
 from tests.support.browser import PATIENCE
 from tests.support.screen import PAINT, RED, WHITE, Screen
@@ -59,7 +59,8 @@ def test_a_person_works_on_the_desktop_until_logging_out(
     page.goto(desktop.url)
     screen = terminal_on(page)  # the one that is there, or a new one
     screen.act_until(RED, lambda: page.keyboard.type(f"hostname >seen; {PAINT}\n"))
-    assert sandbox.run("cmd1", ["cat", "seen"], user="alice").stdout == f"{desktop.node}\n"
+    # Typed again where the colour was slow to come, it is written anew.
+    until(lambda: sandbox.run("cmd1", ["cat", "seen"], user="alice").stdout == f"{desktop.node}\n", 30, "it is there")
 
     page.keyboard.type("icesh logout\n")
     ended = alice.wait(desktop.id, "finished")
