@@ -1,6 +1,6 @@
-"""Puts the keyhole's client into a batch script.  Pure but for reading its two files from the package.
+"""Puts the keyhole's client into a batch script.  Pure but for reading its files from the package.
 
-`prologue` is what ``#KEYHOLE-REQUEST-PORTS N`` becomes.  The attempt's key is in the script's text only: never in
+`prologue` is what stands before the first command of a script that has ``#KEYHOLE-REQUEST-PORTS N``.  The attempt's key is in the script's text only: never in
 an argument, never in the environment.
 """
 
