@@ -1,7 +1,7 @@
 """Puts the keyhole's client into a batch script.  Pure but for reading its files from the package.
 
-`prologue` is what stands before the first command of a script that has ``#KEYHOLE-REQUEST-PORTS N``.  The attempt's key is in the script's text only: never in
-an argument, never in the environment.
+`prologue` stands before the first command of a script that has ``#KEYHOLE-REQUEST-PORTS N``.  The attempt's key is in
+the script's text only: never in an argument, never in the environment.
 """
 
 import json
