@@ -93,7 +93,7 @@ class SimCommandNode(Host):
         streams.stdout(rows)
         streams.say(f"{line} END rc={status} n={count} hidden={hidden}\n")
         if status == 0 and count == rows.count(b"\n") and "jobs" not in hidden:
-            self.slurm.on_looked(began)
+            self.slurm.on_looked(line, began)
         return 0
 
     def _cut(self, rows: bytes, mark: str) -> bytes:

@@ -83,6 +83,8 @@ class Host:
         }
         self.on_run: Callable[[Sequence[str]], None] = lambda _: None
         """Somebody runs this; all users of a host see arguments."""
+        self.on_answer: Callable[[bytes], None] = lambda _: None
+        """A program's whole output has reached whoever ran it over SSH."""
         self._texts: dict[str, Program] = {}
 
     def learn(self, text: str, program: Callable[..., Awaitable[int]], **guards: str) -> None:

@@ -6,6 +6,7 @@ Whoever breaks one ends the simulation at that very step.
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from bwvisu.adapters.etcd import Committed, Condition, Conflict, Operation, Put
@@ -15,7 +16,7 @@ from keyhole.domain import Fence, GrantPhase, JobForwards, Run
 from keyhole.nat.model import Target
 from tests.simulation.beliefs import Beliefs
 from tests.simulation.discretion import Discretion
-from tests.simulation.service import KEYS, QUARANTINE
+from tests.simulation.service import EPOCH, KEYS, QUARANTINE
 from tests.simulation.steps import reachable
 
 LEADERS_OWN = frozenset({"status", "forwards", "users", "clusters"})
@@ -50,6 +51,8 @@ class Invariants:
         """Connections through a gateway: external port, where they lead."""
         self.leader: Callable[[], str | None] = lambda: None
         """Who holds the leader's key."""
+        self.errors: Callable[[str], Iterable[float]] = lambda _: (0.0,)
+        """Seconds by which the wall clock of a service was ever wrong."""
         self.limits = LimitSettings()
         """What one person may have."""
         self.broken = ""
@@ -91,12 +94,21 @@ class Invariants:
                 self.discretion.learn(KEYS.tail(key), operation.value)
             else:
                 self.overheard(f"the record {key}", operation.value.decode())
-                self._stored(kind, KEYS.tail(key), json.loads(operation.value))
+                value = json.loads(operation.value)
+                self._stored(kind, KEYS.tail(key), value)
+                if kind == "clusters" and value["looked_at"]:
+                    self._seen(client, value)
 
     def overheard(self, where: str, text: str) -> None:
         """I6: nothing secret is where others can read it."""
         if owner := self.discretion.betrayed(text):
             self.breach(f"{where} holds a secret of {owner}")
+
+    def _seen(self, client: str, view: Mapping[str, Any]) -> None:
+        """I7: "could not look" is never taken for a look."""
+        at = datetime.fromisoformat(view["looked_at"]).timestamp() - EPOCH
+        if self.beliefs.imagined(at - error for error in self.errors(client)):
+            self.breach(f"{client} says that it saw all of {view['name']} at {at:.3f}, when no complete look came")
 
     def promised(self, job_id: str) -> None:
         """I8: what a person is told to be accepted is kept, whoever dies now."""

@@ -76,13 +76,24 @@ class Service(ABC):
         self.process = Process(name)
         self.starts = 0
         self.defects: list[str] = []
+        self.errors = frozenset({0.0})
+        """Seconds by which its wall clock was ever wrong."""
         self.skew = 0.0
-        """Seconds by which its wall clock is wrong."""
         self.settings = SETTINGS
         self._loop = loop
         self._weather = weather
         self._store = store
         self._chance = chance
+
+    @property
+    def skew(self) -> float:
+        """Seconds by which its wall clock is wrong."""
+        return self._skew
+
+    @skew.setter
+    def skew(self, seconds: float) -> None:
+        self._skew = seconds
+        self.errors |= {seconds}
 
     @property
     def alive(self) -> bool:

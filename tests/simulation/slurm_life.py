@@ -79,7 +79,7 @@ class Life:
         """An sbatch for a job of this name begins."""
         self.on_told: Callable[[str, int | None], None] = lambda _name, _status: None
         """It is over, with this exit status; None: it was killed."""
-        self.on_looked: Callable[[float], None] = lambda _: None
+        self.on_looked: Callable[[str, float], None] = lambda _mark, _began: None
         """A look that began at this loop time was printed whole, with all that there is."""
         self.on_final: Callable[[Job], None] = lambda _: None
         """A job has ended for good (the accounting's source)."""

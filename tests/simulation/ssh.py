@@ -182,6 +182,7 @@ class Channel:
         if self._weather.strikes("ssh.half-answer"):
             await self._die("connection lost before the command's end was known")
         await self._travel()
+        self._host.on_answer(bytes(self._stdout))
         return Completed(self._running.result(), bytes(self._stdout), bytes(self._stderr))
 
     def hang_up(self) -> None:

@@ -152,6 +152,8 @@ class World:
         self.invariants.live = self.live
         for host in self.hosts.values():
             host.on_run = self._run_on(host)
+            host.on_answer = self.invariants.beliefs.answered
+        self.invariants.errors = self._errors
         self.invariants.limit = self.limit
         self.invariants.flows = lambda name: [(flow.port, flow.target) for flow in self.gateways[name].flows]
 
@@ -183,6 +185,9 @@ class World:
     def _leader_name(self) -> str | None:
         entry: Entry | None = self.etcd.entries.get(KEYS.leader)
         return str(json.loads(entry.value)["name"]) if entry is not None else None
+
+    def _errors(self, name: str) -> frozenset[float]:
+        return next(service.errors for service in self.reconcilers if service.name == name)
 
     def _gateway_changed(self, gateway: SimGateway) -> None:
         self.invariants.rules_changed(gateway.name, gateway.rules())
