@@ -12,6 +12,10 @@ from bwvisu.services.accounts import show
 from bwvisu.services.clusters import all_clusters, one_cluster
 
 applications = APIRouter(prefix="/api/v1/applications", tags=["applications"])
+_PICTURE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
 clusters = APIRouter(prefix="/api/v1/clusters", tags=["clusters"])
 
 
@@ -38,6 +42,22 @@ async def list_applications(context: Services, principal: JobReader) -> Response
 async def get_application(context: Services, principal: JobReader, name: str) -> Response:  # noqa: ARG001
     """One application, with its parameters as JSON Schema."""
     return answer(application_view(context.catalogue.get(name), tuple(context.clusters)))
+
+
+@applications.get(
+    "/{name}/icon",
+    operation_id="getApplicationIcon",
+    summary="An application's picture",
+    response_class=Response,
+    responses={
+        200: {"description": "SVG", "content": {"image/svg+xml": {"schema": {"type": "string"}}}},
+        **errors("application-not-found"),
+    },
+)
+async def get_icon(context: Services, principal: JobReader, name: str) -> Response:  # noqa: ARG001
+    """Its icon, SVG; what it may hold no browser runs: it comes with a policy that forbids scripts."""
+    bundle = context.catalogue.get(name)
+    return Response(bundle.icon, media_type="image/svg+xml", headers=_PICTURE)
 
 
 @clusters.get("", operation_id="listClusters", summary="List clusters", response_model=ClusterList, responses=errors())

@@ -9,7 +9,8 @@ from bwvisu.cli.display import SHORT_ID
 from bwvisu.cli.output import plain
 from bwvisu.cli.parameters import choices, on
 from bwvisu.cli.profiles import connection, path_of, read
-from bwvisu.cli.rest import Json, Rest
+from bwvisu.cli.rest import Rest
+from bwvisu.rest import Json
 
 PATIENCE = 1.5
 """Seconds for each step of the one call: who presses Tab waits."""

@@ -15,8 +15,9 @@ from pathlib import Path
 import typer
 
 from bwvisu.cli.output import hint, plain, print_json
-from bwvisu.cli.rest import Json, Rest
+from bwvisu.cli.rest import Rest
 from bwvisu.errors import OperatorError
+from bwvisu.rest import Json
 
 LINGER = 60
 """Seconds that a private page is there: a browser may take long to start."""

@@ -14,10 +14,11 @@ from bwvisu.cli.naming import find, short
 from bwvisu.cli.options import Application, Cluster, JobName, with_api
 from bwvisu.cli.output import AsJson, hint, notice, plain, print_json, print_lines
 from bwvisu.cli.progress import now_utc
-from bwvisu.cli.rest import NotAsRead, Rest, persistently
+from bwvisu.cli.rest import Rest, persistently
 from bwvisu.cli.watching import Goal, reached, watch_all, watch_until
 from bwvisu.domain.lifecycle import State
 from bwvisu.errors import TryAgain
+from bwvisu.rest import NotAsRead
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Start, watch, enter and stop jobs.", epilog=epilog()

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Self
 import httpx2
 import yaml
 
+from bwvisu.cli.local_portal import draw_passwords, portal_settings, portal_token
 from bwvisu.errors import TryAgain
 from bwvisu.sandbox import Options, Sandbox
 
@@ -42,6 +43,7 @@ def cluster(options: Options, say: Callable[[str], None]) -> Iterator[Sandbox]:
 class LocalService:
     """Settings, a token, and the processes of the roles; their output is in ``folder/<name>.log``.
 
+    ``people`` may sign in at a portal; the processes of the role ``all`` serve it.
     ``cluster`` and ``top`` are merged into the sandbox's own settings (of its one cluster; of the whole file).
     """
 
@@ -52,6 +54,7 @@ class LocalService:
         *,
         cluster: Mapping[str, Any] | None = None,
         top: Mapping[str, Any] | None = None,
+        people: Sequence[str] = (),
     ) -> None:
         self.box = box
         self.folder = folder
@@ -60,8 +63,17 @@ class LocalService:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.settings = merge(dict(box.settings()), self._own_settings())
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.passwords = draw_passwords(people)
+        """Of those who may sign in at the portal; without people there is none."""
+        if people:
+            self._add_portal()
         self.configure({"clusters": {"main": cluster or {}}})
         self.configure(top or {})
+
+    def _add_portal(self) -> None:
+        port = free_port("127.0.0.1")
+        self.settings["portal"] = portal_settings(self.folder, port, self.url, self.passwords)
+        self.settings["api"]["tokens"].append(portal_token(self.folder))
 
     def configure(self, above: Mapping[str, Any]) -> None:
         """Lay settings over those that are there, for the processes that are started from now on."""
@@ -87,6 +99,11 @@ class LocalService:
         """Where the REST API is."""
         api = self.settings["api"]
         return f"http://{api['host']}:{api['port']}"
+
+    @property
+    def portal_url(self) -> str:
+        """Where the portal is."""
+        return str(self.settings["portal"]["public_url"])
 
     def client(self) -> httpx2.Client:
         """A client that may do everything."""

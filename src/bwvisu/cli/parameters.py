@@ -11,8 +11,9 @@ from rich.text import Text
 
 from bwvisu.cli.display import columns
 from bwvisu.cli.output import plain
-from bwvisu.cli.rest import Json, Rest, persistently
+from bwvisu.cli.rest import Rest, persistently
 from bwvisu.errors import Fault, InvalidInput, UserError
+from bwvisu.rest import Json
 
 _BELOW = "/parameters/"
 

@@ -24,6 +24,7 @@ _COMMANDS = {
     "job": "jobs",
     "app": "apps",
     "token": "tokens",
+    "portal": "portal",
     "config": "config",
     "doctor": "doctor",
     "sandbox": "sandbox",

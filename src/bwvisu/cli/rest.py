@@ -4,17 +4,18 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx2
 
 from bwvisu.cli.exits import NotSignedIn
 from bwvisu.cli.output import notice
 from bwvisu.cli.profiles import Connection
-from bwvisu.errors import Conflict, Fault, InvalidInput, NotFound, OperatorError, TryAgain, UserError
+from bwvisu.errors import OperatorError, TryAgain, UserError
+from bwvisu.rest import Json, as_error, document
 
-Json = dict[str, Any]
 T = TypeVar("T")
+_REFUSALS: Mapping[int, type[UserError]] = {401: NotSignedIn}
 
 PAGE = 500
 """Jobs; the most that the API gives at once."""
@@ -24,12 +25,6 @@ SILENCE = 25.0
 """Seconds without a byte after which an event stream is dead; the API sends a comment every 10 s."""
 LARGEST_EVENT = 32 << 20
 """Bytes; 200 jobs with the longest parameters."""
-
-
-class NotAsRead(Conflict):
-    """The thing has changed since it was read (412)."""
-
-    slug = "precondition-failed"
 
 
 class Rest:
@@ -60,7 +55,7 @@ class Rest:
         headers: Mapping[str, str] | None = None,
     ) -> Json:
         """One call below ``/api/v1``; the document that it answers."""
-        return _document(self.answer(method, path, json=json, query=query, headers=headers))
+        return document(self.answer(method, path, json=json, query=query, headers=headers))
 
     def answer(
         self,
@@ -76,7 +71,7 @@ class Rest:
             answer = self._client.request(method, f"/api/v1{path}", json=json, params=query, headers=headers)
         if answer.is_success:
             return answer
-        raise as_error(answer)
+        raise as_error(answer, _REFUSALS)
 
     def pages(self, path: str, query: Mapping[str, str | int]) -> Iterator[Json]:
         """Every item of a list, page by page."""
@@ -105,7 +100,7 @@ class Rest:
         ):
             if not source.response.is_success:
                 source.response.read()
-                raise as_error(source.response)
+                raise as_error(source.response, _REFUSALS)
             yield iter(source)
 
     @contextmanager
@@ -153,46 +148,3 @@ def _trust(connection: Connection) -> ssl.SSLContext | bool:
         return ssl.create_default_context(cafile=connection.ca_file)
     except (OSError, ssl.SSLError) as error:
         raise OperatorError(f"{connection.ca_file} holds no certificate of an authority: {error}") from error
-
-
-def as_error(answer: httpx2.Response) -> UserError | TryAgain | OperatorError:
-    """A problem as the error that caused it."""
-    told = _problem(answer)
-    detail = str(told.get("detail") or f"{answer.status_code} {answer.reason_phrase}")
-    slug = str(told.get("type", "")).removeprefix("/problems/") or None
-    match answer.status_code:
-        case 422 if isinstance(told.get("errors"), list):
-            return InvalidInput([_fault(each) for each in told["errors"]], slug=slug)
-        case 429 | 502 | 503 | 504:
-            after = answer.headers.get("retry-after", "")
-            return TryAgain(detail, after=int(after) if after.isdecimal() else 5)
-        case 501:
-            return UserError(detail, slug=slug)
-        case status if status >= 500:
-            return OperatorError(detail)
-        case status:
-            return _REFUSALS.get(status, UserError)(detail, slug=slug)
-
-
-_REFUSALS: Mapping[int, type[UserError]] = {401: NotSignedIn, 404: NotFound, 409: Conflict, 412: NotAsRead}
-
-
-def _fault(told: Any) -> Fault:
-    told = told if isinstance(told, dict) else {"detail": told}
-    return Fault(str(told.get("pointer", "")), str(told.get("detail", "")))
-
-
-def _problem(answer: httpx2.Response) -> Json:
-    if answer.headers.get("content-type", "").startswith("application/problem+json"):
-        return _document(answer)
-    return {}
-
-
-def _document(answer: httpx2.Response) -> Json:
-    try:
-        content = answer.json()
-    except ValueError as error:
-        raise OperatorError("the answer is not JSON: is this the address of a bwVisu API?") from error
-    if not isinstance(content, dict):
-        raise OperatorError("the answer is not what a bwVisu API says")
-    return content

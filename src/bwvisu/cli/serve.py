@@ -16,6 +16,7 @@ class Role(StrEnum):
     API = "api"
     KEYHOLE = "keyhole"
     RECONCILER = "reconciler"
+    PORTAL = "portal"
 
 
 app = typer.Typer()

@@ -13,8 +13,9 @@ import httpx2
 from bwvisu.cli import display
 from bwvisu.cli.output import plain
 from bwvisu.cli.progress import now_utc
-from bwvisu.cli.rest import Json, Rest, persistently
+from bwvisu.cli.rest import Rest, persistently
 from bwvisu.errors import BwvisuError
+from bwvisu.rest import Json
 
 PATIENCE = 3.0
 """Seconds for one look at a port."""

@@ -12,8 +12,9 @@ from bwvisu.adapters.bundles import Bundle
 from bwvisu.cli.endings import be_deaf
 from bwvisu.cli.local import LocalService, cluster
 from bwvisu.cli.profiles import Connection
-from bwvisu.cli.rest import Json, Rest
+from bwvisu.cli.rest import Rest
 from bwvisu.errors import NotFound, TryAgain, UserError
+from bwvisu.rest import Json
 from bwvisu.sandbox import Options, Sandbox
 from bwvisu.sandbox.runner import run
 

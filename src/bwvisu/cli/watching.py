@@ -11,9 +11,10 @@ from bwvisu.cli import display
 from bwvisu.cli.naming import short
 from bwvisu.cli.output import notice, plain, print_json
 from bwvisu.cli.progress import Teller, now_utc, teller
-from bwvisu.cli.rest import Json, Rest
-from bwvisu.cli.stream import Removed, follow
+from bwvisu.cli.rest import Rest
+from bwvisu.cli.stream import follow
 from bwvisu.errors import NotFound, TryAgain
+from bwvisu.rest import Json, Removed
 
 
 class Goal(StrEnum):

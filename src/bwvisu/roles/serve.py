@@ -4,6 +4,7 @@ import asyncio
 import resource
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from enum import StrEnum
 
 import structlog
@@ -12,6 +13,7 @@ from bwvisu import logs
 from bwvisu.roles.api import run_api
 from bwvisu.roles.base import Base, base
 from bwvisu.roles.keyhole import run_keyhole
+from bwvisu.roles.portal import run_portal
 from bwvisu.roles.reconciler import run_reconciler
 from bwvisu.settings import Settings
 
@@ -25,6 +27,7 @@ class Role(StrEnum):
     API = "api"
     KEYHOLE = "keyhole"
     RECONCILER = "reconciler"
+    PORTAL = "portal"
 
 
 PARTS: Mapping[Role, tuple[Callable[[Base], Awaitable[None]], ...]] = {
@@ -33,6 +36,7 @@ PARTS: Mapping[Role, tuple[Callable[[Base], Awaitable[None]], ...]] = {
     Role.KEYHOLE: (run_keyhole,),
     Role.RECONCILER: (run_reconciler,),
 }
+"""Those that keep or read what is in the store; the portal has no other way than the REST API."""
 
 
 async def serve(settings: Settings, role: Role) -> None:
@@ -44,8 +48,12 @@ async def serve(settings: Settings, role: Role) -> None:
         loop.add_signal_handler(number, stop.set)
     _allow_many_files()
     log.info("starting", role=role.value)
-    async with base(settings) as opened:
-        parts = [asyncio.ensure_future(part(opened)) for part in PARTS[role]]
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(base(settings)) if role in PARTS else None
+        work = [part(opened) for part in PARTS[role]] if opened else []
+        if role is Role.PORTAL or (role is Role.ALL and settings.portal):
+            work.append(run_portal(settings))
+        parts = [asyncio.ensure_future(each) for each in work]
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait([*parts, stopping], return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping", role=role.value)

@@ -26,10 +26,11 @@ from bwvisu.settings.models import (
     LeaderSettings,
     RateSettings,
     RetentionSettings,
-    ServerTlsSettings,
     Settings,
     TokenSettings,
 )
+from bwvisu.settings.portal import LdapAuth, LocalAuth, LocalUser, OidcAuth, PortalSettings, SiteSettings, UserMapping
+from bwvisu.settings.tls import ServerTlsSettings
 
 __all__ = [
     "DEFAULT_PATH",
@@ -42,16 +43,23 @@ __all__ = [
     "ForwardSettings",
     "GatewaySettings",
     "KeyholeSettings",
+    "LdapAuth",
     "LeaderSettings",
+    "LocalAuth",
+    "LocalUser",
     "NodeSettings",
+    "OidcAuth",
+    "PortalSettings",
     "RateSettings",
     "RetentionSettings",
     "ServerTlsSettings",
     "Settings",
     "SettingsError",
+    "SiteSettings",
     "SlurmSettings",
     "SshSettings",
     "TokenSettings",
+    "UserMapping",
     "UserSettings",
     "load",
     "settings_path",

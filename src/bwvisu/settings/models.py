@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -11,6 +10,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bwvisu.domain.principal import Principal, Scope
 from bwvisu.settings.cluster import ClusterSettings
+from bwvisu.settings.portal import PortalSettings
+from bwvisu.settings.tls import ServerTlsSettings, TrustedProxies
 from bwvisu.settings.types import Duration, Endpoint, Name, Port, Section, Sha256, Url, WholeSeconds, matching
 
 ENVIRONMENT_PREFIX = "BWVISU_"
@@ -49,15 +50,6 @@ class EtcdSettings(Section):
     """File that holds this user's password."""
 
 
-class ServerTlsSettings(Section):
-    """A server's own certificate; PEM files."""
-
-    cert_file: Path
-    """Certificate, followed by those of its authorities."""
-    key_file: Path
-    """Its private key."""
-
-
 class TokenSettings(Section):
     """One holder of a token; `bwvisu token create` prints these lines."""
 
@@ -93,9 +85,6 @@ class RateSettings(Section):
     """Without a good token, of one address: an IPv4 address, or an IPv6 network of 64 bits ..."""
     stranger_burst: Annotated[int, Field(ge=1)] = 200
     """... and so many at once."""
-
-
-TrustedProxies = tuple[IPv4Network | IPv6Network, ...]
 
 
 class BasicSettings(Section):
@@ -214,6 +203,8 @@ class Settings(BaseSettings):
     """What can be started."""
     retention: RetentionSettings = RetentionSettings()
     """How long things are kept."""
+    portal: PortalSettings | None = None
+    """The web pages: `bwvisu serve portal`; none: there are none."""
 
     @model_validator(mode="after")
     def _jobs_can_reach_a_keyhole(self) -> Self:

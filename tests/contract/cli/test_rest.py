@@ -8,8 +8,9 @@ import pytest
 
 from bwvisu.cli.exits import NotSignedIn, exit_code
 from bwvisu.cli.profiles import Connection
-from bwvisu.cli.rest import NotAsRead, Rest, as_error, persistently
+from bwvisu.cli.rest import Rest, persistently
 from bwvisu.errors import BwvisuError, Conflict, InvalidInput, NotFound, OperatorError, TryAgain, UserError
+from bwvisu.rest import NotAsRead, as_error
 from tests.support.small_api import SmallApi, problem, small_api
 
 

@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from bwvisu.cli.profiles import Connection
 from bwvisu.cli.rest import Rest
-from bwvisu.cli.stream import LONGEST_PAUSE, PATIENCE, Removed, follow
+from bwvisu.cli.stream import LONGEST_PAUSE, PATIENCE, follow
 from bwvisu.errors import NotFound, OperatorError, TryAgain
+from bwvisu.rest import Removed
 from tests.support.small_api import JOB_ID, SmallApi, event, job, problem, snapshot
 
 ONE, TWO, THREE = (job(revision=number) for number in (1, 2, 3))

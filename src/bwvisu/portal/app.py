@@ -1,0 +1,129 @@
+"""The portal as a web application."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bwvisu.errors import BwvisuError, Conflict, NotFound, OperatorError, TryAgain, UserError
+from bwvisu.portal.api import Api
+from bwvisu.portal.look import Look
+from bwvisu.portal.pages import administration, catalogue, live, sessions, signing_in, site
+from bwvisu.portal.session import Sealer, Sessions
+from bwvisu.portal.signin import Passwords
+from bwvisu.portal.throttle import Throttle
+from bwvisu.portal.web import Forbidden, SignInNeeded, TooLarge, redirect
+from bwvisu.settings import PortalSettings
+
+log = structlog.get_logger(__name__)
+STATIC = Path(__file__).parent / "static"
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def make_app(settings: PortalSettings, api: Api, sealer: Sealer, passwords: Passwords | None) -> FastAPI:
+    """All pages; ``passwords`` None: people sign in elsewhere."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.settings = settings
+    app.state.api = api
+    app.state.look = Look(settings.site)
+    app.state.passwords = passwords
+    app.state.throttle = Throttle()
+    for part in (site, signing_in, sessions, catalogue, live, administration):
+        app.include_router(part.router)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    app.add_api_route("/livez", _alive, methods=["GET"])
+    app.add_api_route("/readyz", _ready, methods=["GET"])
+    _errors(app)
+    secure = settings.tls is not None or (settings.public_url or "").startswith("https://")
+    app.add_middleware(_Headers, secure=secure)
+    app.add_middleware(Sessions, sealer=sealer, lifetime=settings.session_lifetime, secure=secure)
+    return app
+
+
+async def _alive() -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def _ready(request: Request) -> Response:
+    try:
+        await request.app.state.api.clusters()
+    except BwvisuError as error:
+        return PlainTextResponse(f"{error}\n", 503)
+    return PlainTextResponse("ok\n")
+
+
+class _Headers:
+    """ASGI middleware: what every answer says to browsers."""
+
+    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+        self._app = app
+        self._headers = {**HEADERS, **({"Strict-Transport-Security": "max-age=31536000"} if secure else {})}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message["headers"])
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def _errors(app: FastAPI) -> None:
+    app.add_exception_handler(SignInNeeded, _to_sign_in)  # type: ignore[arg-type] # the class tells which error comes
+    for kind in (BwvisuError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _problem)
+
+
+async def _to_sign_in(request: Request, error: SignInNeeded) -> Response:
+    """Whoever's session was over finds the page again after signing in, and the form as it was sent."""
+    where = request.url.path
+    if error.draft is not None:
+        request.session["draft"] = {"path": where, "form": dict(error.draft)}
+    if request.headers.get("accept") == "text/event-stream":
+        return PlainTextResponse("signed out\n", 401)
+    return redirect("/sign-in", to=where if where.startswith("/applications/") or error.draft is None else "/")
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    status, words = _status(error), str(error)
+    if status == 500:
+        log.error("a page failed", path=request.url.path, error=repr(error))
+        words = ""
+    look: Look = request.app.state.look
+    answer = look.page(request, "problem.html", status, number=status, words=words)
+    if isinstance(error, TryAgain):
+        answer.headers["Retry-After"] = str(error.after)
+    return answer
+
+
+_STATUSES: Mapping[type[Exception], int] = {
+    NotFound: 404,
+    Forbidden: 403,
+    TooLarge: 413,
+    RequestValidationError: 400,
+    Conflict: 409,
+    TryAgain: 503,
+    UserError: 400,
+    OperatorError: 502,
+}
+"""The first that fits counts."""
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, HTTPException):
+        return error.status_code
+    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)

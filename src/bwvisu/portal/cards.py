@@ -1,0 +1,135 @@
+"""A job as its owner sees it: how far it has come, why it waits, what is left, what to do next.  Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bwvisu.portal.documents import Application, Job
+
+Progress = Literal["done", "now", "ahead", "skipped"]
+STEPS = ("accepted", "submitted", "running", "available")
+SOON = timedelta(minutes=10)
+"""So long before its end a job's owner is warned."""
+
+
+def _(text: str) -> str:
+    """Marks a text for the catalogue; it is translated where it is shown."""
+    return text
+
+
+STEP_NAMES = {
+    "accepted": _("Accepted"),
+    "submitted": _("Queued"),
+    "running": _("Starting"),
+    "available": _("Ready"),
+}
+STATE_NAMES = {
+    **STEP_NAMES,
+    "completing": _("Ending"),
+    "finished": _("Ended"),
+}
+OUTCOMES = {
+    "completed": _("Ended by itself"),
+    "cancelled": _("Stopped"),
+    "failed": _("Failed"),
+    "timeout": _("Its time was over"),
+    "out_of_memory": _("Ran out of memory"),
+    "node_failed": _("Its compute node failed"),
+    "rejected": _("The cluster did not take it"),
+    "lost": _("Lost"),
+}
+ADVICE = {
+    "timeout": _("Start it again with a longer run time."),
+    "out_of_memory": _("Start it again with more memory."),
+    "node_failed": _("This was not your fault: start it again."),
+    "rejected": _("Change what the message names, and start it again."),
+    "lost": _("The cluster no longer knows it: start it again, and tell your administrators."),
+    "failed": _("The last lines of its log may say why."),
+}
+GOOD_ENDINGS = frozenset({"completed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step from the request to the open application."""
+
+    name: str
+    progress: Progress
+    at: datetime | None
+    took: float | None
+    """Seconds until the next step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a page shows of a job; texts are still to be translated."""
+
+    job: Job
+    title: str
+    state: str
+    steps: tuple[Step, ...]
+    reason: str
+    expected_start: datetime | None
+    ends_at: datetime | None
+    ends_soon: bool
+    advice: str
+    bad: bool
+    """It did not end well."""
+    can_connect: bool
+    can_stop: bool
+    can_extend: bool
+    connections: int | None
+
+
+def card(job: Job, application: Application | None, now: datetime) -> Card:
+    """``application`` None: it is no longer in the catalogue."""
+    slurm = job.slurm
+    ends_at = slurm.ends_at if slurm and not job.finished else None
+    stopping = job.wanted == "stopped" and not job.finished
+    known = [service.connections for service in job.services if service.connections is not None]
+    return Card(
+        job=job,
+        title=application.title if application else job.application,
+        state=OUTCOMES.get(job.outcome or "", _("Ended")) if job.finished else _state(job, stopping=stopping),
+        steps=_steps(job),
+        reason=job.reason.message if job.reason else "",
+        expected_start=slurm.expected_start_at if slurm and job.state == "submitted" else None,
+        ends_at=ends_at,
+        ends_soon=ends_at is not None and job.state == "available" and ends_at - now < SOON,
+        advice=ADVICE.get(job.outcome or "", "") if job.finished else "",
+        bad=job.finished and job.outcome not in GOOD_ENDINGS,
+        can_connect=job.state == "available" and not stopping,
+        can_stop=not job.finished and not stopping,
+        can_extend=job.state in {"submitted", "running", "available"} and not stopping,
+        connections=sum(known) if known else None,
+    )
+
+
+def _state(job: Job, *, stopping: bool) -> str:
+    return _("Stopping") if stopping else STATE_NAMES.get(job.state, job.state)
+
+
+def _steps(job: Job) -> tuple[Step, ...]:
+    """When each step was reached for the first time: a job may go back when its node fails."""
+    reached: dict[str, datetime] = {}
+    for moment in job.timeline:
+        reached.setdefault(moment.state, moment.at)
+    over = reached.get("completing") or reached.get("finished")
+    return tuple(_step(job, name, reached, over) for name in STEPS)
+
+
+def _step(job: Job, name: str, reached: dict[str, datetime], over: datetime | None) -> Step:
+    at = reached.get(name)
+    later = [reached[each] for each in STEPS[STEPS.index(name) + 1 :] if each in reached] or ([over] if over else [])
+    took = (later[0] - at).total_seconds() if at and later and later[0] >= at else None
+    return Step(STEP_NAMES[name], _progress(job, name, reached=at is not None), at, took)
+
+
+def _progress(job: Job, name: str, *, reached: bool) -> Progress:
+    if job.state == name:
+        return "done" if name == "available" else "now"
+    if not reached and job.state in {"completing", "finished"}:
+        return "skipped"
+    if job.state in STEPS and STEPS.index(name) > STEPS.index(job.state):
+        return "ahead"
+    return "done" if reached else "ahead"

@@ -1,0 +1,196 @@
+"""The API's documents, as far as pages show them.  Fields that are not named here may come and go."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Document(BaseModel):
+    """Something that the API answers."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Reason(Document):
+    """Why a job is where it is."""
+
+    code: str
+    message: str
+
+
+class Service(Document):
+    """One port of a job and the way to it."""
+
+    name: str
+    protocol: str
+    gateway: str
+    external_host: str
+    external_port: int
+    internal_host: str
+    internal_port: int
+    reachable: bool
+    connections: int | None = None
+    last_active_at: datetime | None = None
+
+
+class SlurmJob(Document):
+    """What Slurm says of a job."""
+
+    job_id: int
+    state: str
+    reason: str | None = None
+    nodes: tuple[str, ...] = ()
+    partition: str | None = None
+    expected_start_at: datetime | None = None
+    started_at: datetime | None = None
+    ends_at: datetime | None = None
+    time_limit_minutes: int | None = None
+
+
+class Extension(Document):
+    """The run time that was last asked for."""
+
+    minutes: int
+    state: str
+    reason: Reason | None = None
+
+
+class Moment(Document):
+    """When the job entered a state."""
+
+    state: str
+    at: datetime
+
+
+class Job(Document):
+    """A job."""
+
+    id: str
+    user: str
+    application: str
+    cluster: str
+    parameters: Mapping[str, Any]
+    wanted: str
+    state: str
+    outcome: str | None = None
+    reason: Reason | None = None
+    services: tuple[Service, ...] = ()
+    slurm: SlurmJob | None = None
+    extension: Extension | None = None
+    timeline: tuple[Moment, ...] = ()
+    created_at: datetime
+    exit_code: int | None = None
+    revision: int
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is over."""
+        return self.state == "finished"
+
+
+class JobPage(Document):
+    """Jobs, newest first."""
+
+    items: tuple[Job, ...]
+    next_cursor: str | None = None
+
+
+class PostedForm(Document):
+    """A form that the browser posts to enter an application."""
+
+    action: str
+    fields: Mapping[str, str]
+
+
+class Access(Document):
+    """What opens a job; holds secrets."""
+
+    url: str
+    password: str
+    native: str | None = None
+    form: PostedForm | None = None
+
+
+class Application(Document):
+    """An application of the catalogue."""
+
+    name: str
+    title: str
+    summary: str
+    version: str
+    category: str
+    clusters: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    cluster_parameters: Mapping[str, Mapping[str, Any]] = {}
+
+    def schema_for(self, cluster: str) -> Mapping[str, Any]:
+        """The JSON Schema of its parameters there."""
+        return self.cluster_parameters.get(cluster, self.parameters)
+
+
+class BrokenBundle(Document):
+    """A bundle that somebody must mend."""
+
+    name: str
+    problems: tuple[str, ...]
+    served: bool
+
+
+class ApplicationList(Document):
+    """The catalogue."""
+
+    items: tuple[Application, ...]
+    broken: tuple[BrokenBundle, ...] = ()
+
+
+class Node(Document):
+    """A command node."""
+
+    name: str
+    reachable: bool
+    detail: str = ""
+
+
+class Gateway(Node):
+    """A gateway."""
+
+    forwards: int
+    drained: bool
+
+
+class Partition(Document):
+    """A partition."""
+
+    name: str
+    state: str
+    default: bool
+    time_limit_minutes: int | None = None
+    nodes: int
+
+
+class Cluster(Document):
+    """A cluster as it was last seen."""
+
+    name: str
+    title: str
+    command_nodes: tuple[Node, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
+    looked_at: datetime | None = None
+    look_age_seconds: float | None = None
+    detail: str = ""
+    partitions: tuple[Partition, ...] | None = None
+
+
+class ClusterList(Document):
+    """All clusters."""
+
+    items: tuple[Cluster, ...]
+
+
+class LogView(Document):
+    """The last lines of a job's log."""
+
+    text: str = ""
+    truncated: bool = False

@@ -1,0 +1,107 @@
+"""What every page has: the templates, the language, the theme, and headers that keep foreign scripts out."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_datetime, format_timedelta
+from babel.support import NullTranslations, Translations
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from bwvisu.portal.cards import STATE_NAMES
+from bwvisu.portal.session import csrf_token, signed_in
+from bwvisu.settings import SiteSettings
+
+HOME = Path(__file__).parent
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+THEMES = ("system", "light", "dark")
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'{forms}; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+@cache
+def translations(language: str) -> NullTranslations:
+    """The catalogue of a language; English is the text itself."""
+    return Translations.load(HOME / "locale", [language]) if language != "en" else NullTranslations()
+
+
+def language_of(request: Request, site: SiteSettings) -> str:
+    """What the person chose, else what the browser asks for, else the site's."""
+    chosen = request.session.get("language")
+    if chosen in LANGUAGES:
+        return str(chosen)
+    wanted = re.findall(r"([a-zA-Z]{2})[\w-]*(?:;q=([\d.]+))?", request.headers.get("accept-language", ""))
+    ranked = sorted(wanted, key=lambda each: -float(each[1] or 1) if re.fullmatch(r"[\d.]*", each[1]) else 0)
+    return next((tag.lower() for tag, _ in ranked if tag.lower() in LANGUAGES), site.language)
+
+
+class Look:
+    """Renders pages."""
+
+    def __init__(self, site: SiteSettings) -> None:
+        self.site = site
+        self._environments = {language: self._environment(language) for language in LANGUAGES}
+
+    def page(
+        self, request: Request, template: str, status: int = 200, forms: Sequence[str] = (), **values: Any
+    ) -> HTMLResponse:
+        """A whole page; ``forms``: other origins that its forms may go to."""
+        policy = CONTENT_POLICY.format(forms="".join(f" {each}" for each in forms))
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
+        told = request.session.pop("told", ())
+        return HTMLResponse(self.text(request, template, told=told, **values), status, headers=headers)
+
+    def text(self, request: Request, template: str, **values: Any) -> str:
+        """A page or a part of one, as text."""
+        language = language_of(request, self.site)
+        return (
+            self._environments[language]
+            .get_template(template)
+            .render(
+                request=request,
+                path=request.url.path,
+                person=signed_in(request.session),
+                csrf=csrf_token(request.session),
+                theme=request.session.get("theme", "system"),
+                language=language,
+                **values,
+            )
+        )
+
+    def words(self, request: Request) -> NullTranslations:
+        """For messages that are made in Python."""
+        return translations(language_of(request, self.site))
+
+    def _environment(self, language: str) -> Environment:
+        environment = Environment(
+            loader=FileSystemLoader(HOME / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined] # of the extension
+        environment.globals.update(site=self.site, languages=LANGUAGES, states=STATE_NAMES)
+        environment.filters.update(_filters(language))
+        return environment
+
+
+def _filters(language: str) -> Mapping[str, Any]:
+    def ago(moment: datetime) -> str:
+        return format_timedelta(moment - datetime.now(UTC), locale=language, add_direction=True, threshold=1.1)
+
+    def span(seconds: float) -> str:
+        return format_timedelta(timedelta(seconds=max(0.0, seconds)), locale=language, threshold=1.1)
+
+    def moment(value: datetime) -> str:
+        return format_datetime(value, "d MMM yyyy, HH:mm:ss 'UTC'", locale=language)
+
+    return {"ago": ago, "span": span, "moment": moment}

@@ -1,0 +1,83 @@
+"""What the portal keeps of a person, in the API's preferences: last values, presets, choices.
+
+Other frontends may keep things there, too: only what is below ``portal`` is ours.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from bwvisu.errors import Conflict, Fault, TryAgain, UserError
+from bwvisu.portal.api import Api
+from bwvisu.rest import Json, NotAsRead
+
+MOST_PRESETS = 20
+"""Of one application."""
+LONGEST_TITLE = 60
+TRIES = 3
+
+
+class Memory:
+    """One person's; changes are written at once, over nobody else's."""
+
+    def __init__(self, api: Api, values: Json, version: str) -> None:
+        self._api = api
+        self._values = values
+        self._version = version
+
+    @classmethod
+    async def read(cls, api: Api) -> Self:
+        """What is kept; nothing where it cannot be read, since a form without memory is still a form."""
+        try:
+            values, version = await api.preferences()
+        except TryAgain:
+            return cls(api, {}, "")
+        return cls(api, values, version)
+
+    def last(self, application: str) -> dict[str, Any]:
+        """The values with which it was started last."""
+        return dict(self._of("last").get(application, {}))
+
+    def presets(self, application: str) -> dict[str, dict[str, Any]]:
+        """Its presets by title."""
+        return dict(self._of("presets").get(application, {}))
+
+    async def remember(self, application: str, values: Mapping[str, Any]) -> None:
+        """Keep the values of a start; that they are lost harms nobody."""
+        try:
+            await self._change(lambda ours: ours.setdefault("last", {}).update({application: dict(values)}))
+        except (TryAgain, UserError):
+            return
+
+    async def save_preset(self, application: str, title: str, values: Mapping[str, Any]) -> list[Fault]:
+        """Keep values under a title, or say why not."""
+        if not title or len(title) > LONGEST_TITLE or not title.isprintable():
+            return [Fault("", f"A preset needs a name of at most {LONGEST_TITLE} characters.")]
+        if len(self.presets(application)) >= MOST_PRESETS and title not in self.presets(application):
+            return [Fault("", f"There are {MOST_PRESETS} presets already; remove one first.")]
+        await self._change(
+            lambda ours: ours.setdefault("presets", {}).setdefault(application, {}).update({title: dict(values)})
+        )
+        return []
+
+    async def drop_preset(self, application: str, title: str) -> None:
+        """Forget one."""
+        await self._change(lambda ours: ours.get("presets", {}).get(application, {}).pop(title, None))
+
+    def _of(self, kind: str) -> dict[str, Any]:
+        ours = self._values.get("portal")
+        found = ours.get(kind) if isinstance(ours, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    async def _change(self, change: Any) -> None:
+        for _ in range(TRIES):
+            if not isinstance(self._values.get("portal"), dict):
+                self._values["portal"] = {}
+            change(self._values["portal"])
+            try:
+                await self._api.keep(self._values, self._version)
+            except NotAsRead:
+                self._values, self._version = await self._api.preferences()
+                continue
+            self._values, self._version = await self._api.preferences()
+            return
+        raise Conflict("Somebody else has just changed your presets. Please try again.")

@@ -1,0 +1,140 @@
+"""What can be started, and the form that starts it."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from bwvisu.errors import Conflict, Fault, InvalidInput, NotFound, UserError
+from bwvisu.portal import form as forms
+from bwvisu.portal.documents import Application
+from bwvisu.portal.memory import Memory
+from bwvisu.portal.web import OnePerson, Pages, PostedForm, TheApi, redirect, tell
+
+router = APIRouter()
+ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+"""A picture of an application may style itself, and nothing else."""
+
+
+@router.get("/applications")
+async def catalogue(request: Request, api: TheApi, look: Pages, q: str = "", category: str = "") -> Response:
+    """All applications, or those that are searched for."""
+    everything = (await api.applications()).items
+    shown = [each for each in everything if _matches(each, q) and category in {"", each.category}]
+    categories = sorted({each.category for each in everything if each.category})
+    return look.page(request, "catalogue.html", applications=shown, categories=categories, query=q, category=category)
+
+
+@router.get("/applications/{name}")
+async def show_form(
+    request: Request,
+    api: TheApi,
+    person: OnePerson,
+    look: Pages,
+    name: str,
+    cluster: str = "",
+    job: str = "",
+    preset: str = "",
+) -> Response:
+    """The form: with the values of a job, of a preset, or of the last time."""
+    application = await api.application(name)
+    memory = await Memory.read(api)
+    values = memory.last(name)
+    if job:
+        again = await api.job(job)
+        values, cluster = dict(again.parameters), cluster or again.cluster
+    elif preset:
+        values = memory.presets(name).get(preset, {})
+    if draft := _draft(request, name):
+        values, cluster = forms.parameters(application.parameters, draft), draft.get("cluster", cluster)
+    return _form(request, look, person.clusters, application, cluster, values, memory)
+
+
+@router.post("/applications/{name}")
+async def launch(
+    request: Request, api: TheApi, person: OnePerson, look: Pages, form: PostedForm, name: str
+) -> Response:
+    """Start it, or keep the values as a preset; faults come back beside their fields."""
+    application = await api.application(name)
+    cluster = form.get("cluster") or _clusters(application, person.clusters)[0]
+    values = forms.parameters(application.schema_for(cluster), form)
+    memory = await Memory.read(api)
+    words = look.words(request)
+    if form.get("do") == "save-preset":
+        title = form.get("preset", "").strip()
+        faults = await memory.save_preset(name, title, values)
+        if not faults:
+            tell(request, words.gettext("The preset was saved."))
+            return redirect(f"/applications/{name}", preset=title, cluster=cluster)
+        return _form(request, look, person.clusters, application, cluster, values, memory, faults)
+    if form.get("do") == "drop-preset":
+        await memory.drop_preset(name, form.get("preset", ""))
+        return redirect(f"/applications/{name}", cluster=cluster)
+    body = {"user": person.user, "application": name, "cluster": cluster, "parameters": values}
+    try:
+        job = await api.submit(body, form.get("key") or secrets.token_hex(16))
+    except InvalidInput as error:
+        return _form(request, look, person.clusters, application, cluster, values, memory, error.faults)
+    except (Conflict, UserError) as error:
+        return _form(request, look, person.clusters, application, cluster, values, memory, [Fault("", str(error))])
+    await memory.remember(name, values)
+    request.session.pop("draft", None)
+    return redirect(f"/#job-{job.id}")
+
+
+@router.get("/icons/{name}.svg")
+async def icon(api: TheApi, name: str) -> Response:
+    """An application's picture."""
+    headers = {"Cache-Control": "private, max-age=3600", "Content-Security-Policy": ICON_POLICY}
+    return Response(await api.icon(name), media_type="image/svg+xml", headers=headers)
+
+
+def _form(
+    request: Request,
+    look: Pages,
+    accounts: Sequence[str],
+    application: Application,
+    cluster: str,
+    values: Mapping[str, Any],
+    memory: Memory,
+    faults: Sequence[Fault] = (),
+) -> Response:
+    clusters = _clusters(application, accounts)
+    chosen = cluster if cluster in clusters else clusters[0]
+    schema = application.schema_for(chosen)
+    return look.page(
+        request,
+        "form.html",
+        422 if faults else 200,
+        application=application,
+        clusters=clusters,
+        cluster=chosen,
+        fields=forms.fields(schema, values, faults),
+        faults=forms.general_faults(schema, faults),
+        presets=memory.presets(application.name),
+        key=secrets.token_hex(16),
+    )
+
+
+def _clusters(application: Application, accounts: Sequence[str]) -> list[str]:
+    """Where this person can run it.  Raises NotFound."""
+    found = [each for each in application.clusters if each in accounts]
+    if not found:
+        raise NotFound("You have no account on a cluster that runs this application.")
+    return found
+
+
+def _matches(application: Application, query: str) -> bool:
+    text = f"{application.name} {application.title} {application.summary} {application.category}".casefold()
+    return all(word in text for word in query.casefold().split())
+
+
+def _draft(request: Request, name: str) -> dict[str, str] | None:
+    """What was sent for this application when nobody was signed in; shown once."""
+    draft = request.session.get("draft")
+    if not isinstance(draft, dict) or draft.get("path") != f"/applications/{name}":
+        return None
+    request.session.pop("draft")
+    return dict(draft["form"])

@@ -1,0 +1,97 @@
+"""Cards that move by themselves: the API's event stream, as pieces of HTML that htmx puts in their places."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from bwvisu.errors import BwvisuError, TryAgain
+from bwvisu.portal.api import Api
+from bwvisu.portal.documents import Application, Job
+from bwvisu.portal.look import Look
+from bwvisu.portal.pages.sessions import cards, titles
+from bwvisu.portal.web import Pages, TheApi
+from bwvisu.rest import Picture, Removed
+
+router = APIRouter()
+HEARTBEAT = 10.0
+"""Seconds between comments, which tell proxies and browsers that the line stands."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+"""Seconds between two tries to reach the API again, which grow."""
+
+
+@router.get("/events")
+async def events(request: Request, api: TheApi, look: Pages, job: str = "") -> Response:
+    """What happens to one's sessions, or to one of them, for as long as the page is open."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_lines(Stream(request, api, look, job)), media_type="text/event-stream", headers=headers)
+
+
+class Stream:
+    """One open page."""
+
+    def __init__(self, request: Request, api: Api, look: Look, job: str) -> None:
+        self._request = request
+        self._api = api
+        self._look = look
+        self._job = job
+        """The only one that the page shows; empty: all."""
+        self._picture = Picture()
+        self._shown: set[str] = set()
+        self._applications: dict[str, Application] = {}
+        self.queue: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
+
+    async def run(self) -> None:
+        """Follow the API across lost connections, and put into the queue what the browser is to be told."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                async with self._api.events({"user": self._api.user or ""}) as news:
+                    self._applications = await titles(self._api)
+                    async for event, data in news:
+                        pause = FIRST_PAUSE
+                        await self._tell([*self._picture.news(event, data)])
+                after = 0.0
+            except TryAgain as error:
+                after = float(error.after)
+            except BwvisuError:
+                after = LONGEST_PAUSE
+            self._picture.reconnected()
+            await self._say("trouble", self._look.text(self._request, "part_trouble.html", trouble=True))
+            await asyncio.sleep(max(pause, min(after, LONGEST_PAUSE)))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _tell(self, changes: list[object]) -> None:
+        if not changes:
+            return
+        now = set(self._picture.jobs)
+        if not self._job and (now != self._shown or any(isinstance(change, Removed) for change in changes)):
+            self._shown = now
+            await self._say("sessions", self._whole())
+            return
+        for change in changes:
+            if isinstance(change, dict) and self._job in {"", change["id"]}:
+                shown = cards([Job.model_validate(change)], self._applications)
+                await self._say("sessions", self._look.text(self._request, "part_card.html", card=shown[0], oob=True))
+
+    def _whole(self) -> str:
+        jobs = [Job.model_validate(job) for job in self._picture.jobs.values()]
+        return self._look.text(self._request, "part_cards.html", cards=cards(jobs, self._applications), oob=True)
+
+    async def _say(self, event: str, html: str) -> None:
+        lines = "".join(f"data: {line}\n" for line in html.splitlines() if line.strip())
+        await self.queue.put(f"event: {event}\n{lines}\n")
+
+
+async def _lines(stream: Stream) -> AsyncIterator[str]:
+    following = asyncio.create_task(stream.run())
+    try:
+        yield "retry: 1000\n\n"
+        while True:
+            try:
+                yield await asyncio.wait_for(stream.queue.get(), HEARTBEAT)
+            except TimeoutError:
+                yield ":\n\n"
+    finally:
+        following.cancel()

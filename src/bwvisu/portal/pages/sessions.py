@@ -1,0 +1,117 @@
+"""My sessions: what runs, what waits, what has ended, and everything that can be done about it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request
+from starlette.responses import PlainTextResponse, Response
+
+from bwvisu.errors import Conflict, TryAgain, UserError
+from bwvisu.portal.api import Api
+from bwvisu.portal.cards import Card, card
+from bwvisu.portal.documents import Application, Job
+from bwvisu.portal.web import Pages, PostedForm, TheApi, own_page, redirect, tell
+
+router = APIRouter()
+MORE = 60
+"""Minutes that *more time* adds."""
+
+
+async def titles(api: Api) -> dict[str, Application]:
+    """The catalogue by name; empty where it cannot be read now: cards then show the plain names."""
+    try:
+        return {each.name: each for each in (await api.applications()).items}
+    except TryAgain:
+        return {}
+
+
+def cards(jobs: Iterable[Job], applications: dict[str, Application]) -> list[Card]:
+    """The newest first; those that have ended after all others."""
+    now = datetime.now(UTC)
+    ordered = sorted(jobs, key=lambda job: (not job.finished, job.created_at, job.id), reverse=True)
+    return [card(job, applications.get(job.application), now) for job in ordered]
+
+
+@router.get("/")
+async def sessions(request: Request, api: TheApi, look: Pages) -> Response:
+    """The first page."""
+    page, applications = await api.jobs(), await titles(api)
+    return look.page(request, "sessions.html", cards=cards(page.items, applications), more=page.next_cursor is not None)
+
+
+@router.get("/sessions/{job_id}")
+async def details(request: Request, api: TheApi, look: Pages, job_id: str) -> Response:
+    """One session: its times, its parameters, where it is, the end of its log."""
+    job, applications = await api.job(job_id), await titles(api)
+    application = applications.get(job.application)
+    log = await api.text(job_id, "log")
+    labels = application.schema_for(job.cluster).get("properties", {}) if application else {}
+    return look.page(
+        request,
+        "details.html",
+        card=card(job, application, datetime.now(UTC)),
+        log=log,
+        labels={name: str(labels.get(name, {}).get("title", name)) for name in job.parameters},
+        units={name: str(labels.get(name, {}).get("x-unit", "")) for name in job.parameters},
+    )
+
+
+@router.get("/sessions/{job_id}/log")
+async def log(api: TheApi, job_id: str) -> Response:
+    """The last lines of its log, as text."""
+    return _plain(await api.text(job_id, "log"))
+
+
+@router.get("/sessions/{job_id}/script")
+async def script(api: TheApi, job_id: str) -> Response:
+    """Its batch script, as text."""
+    return _plain(await api.text(job_id, "script"))
+
+
+@router.post("/sessions/{job_id}/stop")
+async def stop(request: Request, api: TheApi, look: Pages, form: PostedForm, job_id: str) -> Response:
+    """Stop it."""
+    await api.stop(job_id)
+    tell(request, look.words(request).gettext("The session is being stopped."))
+    return redirect(own_page(form.get("back")))
+
+
+@router.post("/sessions/{job_id}/extend")
+async def extend(request: Request, api: TheApi, look: Pages, form: PostedForm, job_id: str) -> Response:
+    """An hour more."""
+    job, words = await api.job(job_id), look.words(request)
+    minutes = (job.slurm.time_limit_minutes if job.slurm else None) or int(job.parameters.get("minutes") or 0)
+    try:
+        answered = await api.extend(job_id, minutes + MORE, job.revision)
+    except (Conflict, UserError) as error:
+        tell(request, str(error), "bad")
+        return redirect(own_page(form.get("back")))
+    done = answered.extension is not None and answered.extension.state == "applied"
+    said = "The session has an hour more." if done else "An hour more was asked for; the cluster has not answered yet."
+    tell(request, words.gettext(said))
+    return redirect(own_page(form.get("back")))
+
+
+@router.post("/sessions/{job_id}/connect")
+async def connect(request: Request, api: TheApi, look: Pages, form: PostedForm, job_id: str) -> Response:  # noqa: ARG001
+    """Open the application signed in: a page of ours that posts its form, or shows what to type.
+
+    Asked by POST, so that no foreign page can have secrets given out; and no secret is in any address.
+    """
+    job, access = await api.job(job_id), await api.access(job_id)
+    target = access.form.action if access.form else access.url
+    parts = urlsplit(target)
+    applications = await titles(api)
+    return look.page(
+        request,
+        "connect.html",
+        forms=[f"{parts.scheme}://{parts.netloc}"] if access.form else [],
+        card=card(job, applications.get(job.application), datetime.now(UTC)),
+        access=access,
+    )
+
+
+def _plain(text: str) -> Response:
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Content-Security-Policy": "sandbox"}
+    return PlainTextResponse(text, headers=headers)

@@ -1,0 +1,49 @@
+"""How people prove who they are: each kind makes a `Claim`, and one place makes a `Person` of it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bwvisu.errors import UserError
+from bwvisu.portal.api import Api
+from bwvisu.portal.session import Person
+from bwvisu.settings import UserMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a directory or a provider says of somebody who has proven it."""
+
+    name: str
+    """As it was signed in with."""
+    title: str
+    """How the person is called."""
+    groups: tuple[str, ...] = ()
+
+
+class Passwords(Protocol):
+    """A kind of sign-in that asks for a name and a password."""
+
+    async def check(self, name: str, password: str) -> Claim | None:
+        """Who this is; None: name or password are wrong.  Raises TryAgain, OperatorError."""
+        ...
+
+
+class NotAdmitted(UserError):
+    """The person is known, but may not use bwVisu."""
+
+    slug = "not-admitted"
+
+
+async def admit(claim: Claim, mapping: UserMapping, admin_groups: Sequence[str], api: Api) -> Person:
+    """Who this is on the clusters.  Raises NotAdmitted; TryAgain where no cluster could tell."""
+    match = re.fullmatch(mapping.pattern, claim.name)
+    if match is None or not match.groupdict().get("user"):
+        raise NotAdmitted(f"The name {claim.name!r} is not one that the clusters could know.")
+    user = f"{mapping.prefix}{match['user']}".lower()
+    known, silent = await api.accounts(user)
+    if not known and not silent:
+        raise NotAdmitted(f"There is no account {user!r} on the cluster. Ask for one before you sign in here.")
+    administrator = not frozenset(admin_groups).isdisjoint(claim.groups)
+    return Person(user=user, name=claim.title or user, administrator=administrator, clusters=tuple(known + silent))

@@ -1,0 +1,126 @@
+// What pages do beside htmx: times that run, conditions of forms, notifications, and small conveniences.
+// Everything here may be missing: pages work without.
+"use strict";
+
+document.documentElement.dataset.scripted = "";
+const language = document.documentElement.lang;
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" });
+const absolute = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+// ---- times ---------------------------------------------------------------------------------------------------
+
+function inWords(seconds) {
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
+  return relative.format(Math.trunc(seconds / size), unit);
+}
+
+function tick() {
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    const words = "local" in time.dataset ? absolute.format(moment) : inWords((moment - Date.now()) / 1000);
+    if (time.textContent !== words) time.textContent = words;
+    if (!time.title) time.title = absolute.format(moment);
+  }
+}
+
+// ---- forms ---------------------------------------------------------------------------------------------------
+
+function valueOf(form, name) {
+  const control = form.elements[`p.${name}`];
+  return control?.type === "checkbox" ? String(control.checked) : control?.value ?? "";
+}
+
+// A field is asked only where other fields have certain values: "gpu=true;mode=a|b".
+function showAsked(form) {
+  for (const field of form.querySelectorAll("[data-when]")) {
+    const asked = field.dataset.when.split(";").every((condition) => {
+      const [name, values] = [condition.slice(0, condition.indexOf("=")), condition.slice(condition.indexOf("=") + 1)];
+      return values.split("|").includes(valueOf(form, name));
+    });
+    field.hidden = !asked;
+    for (const control of field.querySelectorAll("input, select")) control.disabled = !asked;
+  }
+}
+
+function prepare(root) {
+  for (const form of root.querySelectorAll("form[data-conditions]")) {
+    form.addEventListener("input", () => showAsked(form));
+    showAsked(form);
+  }
+  for (const select of root.querySelectorAll("[data-autosubmit]")) {
+    select.addEventListener("change", () => select.form.requestSubmit());
+  }
+  for (const select of root.querySelectorAll("[data-reload]")) {
+    select.addEventListener("change", () => {
+      location.href = `${select.dataset.reload}?cluster=${encodeURIComponent(select.value)}`;
+    });
+  }
+  for (const button of root.querySelectorAll("[data-copy]")) {
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent.trim());
+      button.textContent = button.dataset.copied;
+    });
+  }
+  root.querySelector("form[data-send-at-once]")?.submit();
+  root.querySelector("a[data-open-at-once]")?.click();
+}
+
+// ---- notifications -------------------------------------------------------------------------------------------
+
+const known = new Map();
+const warned = new Set();
+
+function notify(title, body) {
+  if (globalThis.Notification?.permission === "granted") new Notification(title, { body, icon: "/static/logo.svg" });
+}
+
+// Tells what became of the cards since they were looked at last.
+function watch(quietly) {
+  const words = document.getElementById("notify")?.dataset;
+  if (!words) return;
+  for (const { dataset: card } of document.querySelectorAll("[data-job]")) {
+    const before = known.get(card.job);
+    known.set(card.job, card.state);
+    if (quietly || before === undefined || before === card.state) continue;
+    if (card.state === "available") notify(card.title, words.ready);
+    if (card.state === "finished" && "bad" in card) notify(card.title, words.ended);
+  }
+  for (const time of document.querySelectorAll("time[data-warn]")) {
+    const card = time.closest("[data-job]").dataset;
+    if (card.state !== "available" || warned.has(card.job) || new Date(time.dateTime) - Date.now() > 600_000) continue;
+    warned.add(card.job);
+    if (!quietly) notify(card.title, words.ending);
+  }
+}
+
+function offerNotifications() {
+  const button = document.getElementById("notify");
+  if (!button || globalThis.Notification?.permission !== "default") return;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await Notification.requestPermission();
+    button.hidden = true;
+  });
+}
+
+// A menu closes where Escape is pressed or something else is clicked.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open], details.preset[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+document.addEventListener("htmx:oobAfterSwap", () => { tick(); watch(false); });
+prepare(document);
+offerNotifications();
+tick();
+watch(true);
+setInterval(() => { tick(); watch(false); }, 5000);

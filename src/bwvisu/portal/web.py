@@ -1,0 +1,127 @@
+"""What all pages share: who asks, what was posted, and where errors lead."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Depends, Request
+from starlette.responses import RedirectResponse, Response
+
+from bwvisu.errors import UserError
+from bwvisu.portal.api import Api
+from bwvisu.portal.look import Look
+from bwvisu.portal.session import Person, csrf_token, signed_in
+
+LONGEST_FORM = 64 * 1024
+"""Bytes; the API takes no longer bodies either."""
+MOST_FIELDS = 400
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in; ``draft``: what was posted, so that it is not lost."""
+
+    def __init__(self, draft: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.draft = draft
+
+
+class Stale(UserError):
+    """The form was not sent from a page of this session."""
+
+    slug = "stale-form"
+
+
+class Forbidden(UserError):
+    """Only for administrators."""
+
+    slug = "forbidden"
+
+
+class TooLarge(UserError):
+    """The form is longer than any of ours."""
+
+    slug = "body-too-large"
+
+
+Posted = Mapping[str, str]
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields that were posted; the last of a name wins.  Raises TooLarge, UserError."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST_FORM:
+            raise TooLarge("The form is too long.")
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, strict_parsing=False))
+    except ValueError as error:
+        raise UserError("The form cannot be read.") from error
+
+
+async def posted(request: Request) -> Posted:
+    """A form that a page of this very session has sent.  Raises SignInNeeded, Stale, TooLarge."""
+    form = await read_form(request)
+    if signed_in(request.session) is None:
+        raise SignInNeeded({key: value for key, value in form.items() if key != "csrf"})
+    check_csrf(request, form)
+    return form
+
+
+def check_csrf(request: Request, form: Posted) -> None:
+    """Raises Stale."""
+    sent = form.get("csrf") or request.headers.get("x-csrf-token", "")
+    if not secrets.compare_digest(sent.encode(), csrf_token(request.session).encode()):
+        raise Stale("This page was too old. Please try again.")
+
+
+def person_of(request: Request) -> Person:
+    """Who is signed in.  Raises SignInNeeded."""
+    person = signed_in(request.session)
+    if person is None:
+        raise SignInNeeded
+    return person
+
+
+def api_of(request: Request) -> Api:
+    """The REST API as the signed-in person may use it.  Raises SignInNeeded."""
+    api: Api = request.app.state.api
+    return api.acting_for(person_of(request).user)
+
+
+def administrator_of(request: Request) -> Api:
+    """The REST API as the portal itself may use it, for an administrator.  Raises SignInNeeded, Forbidden."""
+    if not person_of(request).administrator:
+        raise Forbidden("Only administrators may see this page.")
+    api: Api = request.app.state.api
+    return api
+
+
+def look_of(request: Request) -> Look:
+    """How pages are made."""
+    look: Look = request.app.state.look
+    return look
+
+
+def redirect(where: str, **query: str) -> Response:
+    """Go to a page of ours, by GET."""
+    return RedirectResponse(f"{where}?{urlencode(query)}" if query else where, 303)
+
+
+def tell(request: Request, words: str, kind: str = "good") -> None:
+    """Show words on the next page, once."""
+    request.session["told"] = [*request.session.get("told", []), [kind, words]][-3:]
+
+
+def own_page(where: str | None) -> str:
+    """A path of this portal to go back to; anything else is the first page."""
+    plain = where is not None and where.startswith("/") and not where.startswith(("//", "/\\")) and where.isprintable()
+    return where if plain and where is not None and "\\" not in where else "/"
+
+
+OnePerson = Annotated[Person, Depends(person_of)]
+TheApi = Annotated[Api, Depends(api_of)]
+AdminApi = Annotated[Api, Depends(administrator_of)]
+Pages = Annotated[Look, Depends(look_of)]
+PostedForm = Annotated[Mapping[str, str], Depends(posted)]

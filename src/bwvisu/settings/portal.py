@@ -1,0 +1,148 @@
+"""The portal: where it serves, how people sign in, and what the site makes of its looks."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bwvisu.settings.tls import ServerTlsSettings, TrustedProxies
+from bwvisu.settings.types import Duration, Port, Section, Text, Url, matching
+
+Colour = Annotated[str, matching(r"#[0-9a-fA-F]{6}", "a colour such as #1d4ed8")]
+Language = Literal["en", "de"]
+
+
+class LocalUser(Section):
+    """Somebody whom the settings themselves know."""
+
+    name: Text
+    """The name to sign in with."""
+    password_hash: Annotated[str, matching(r"\$argon2id\$[^\s]+", "a line of `bwvisu portal hash-password`")]
+    """What `bwvisu portal hash-password` prints; Argon2id."""
+    groups: tuple[Text, ...] = ()
+    """For `portal.admin_groups`."""
+
+
+class LocalAuth(Section):
+    """People of the settings: for a demo, or a handful of people."""
+
+    kind: Literal["local"]
+    users: tuple[LocalUser, ...] = ()
+    """Who may sign in."""
+
+
+class OidcAuth(Section):
+    """OpenID Connect: the site's own sign-in page."""
+
+    kind: Literal["oidc"]
+    issuer: Url
+    """Below it lies `.well-known/openid-configuration`."""
+    client_id: Text
+    """How the provider knows this portal."""
+    client_secret_file: Path
+    """File that holds the client's secret."""
+    ca_file: Path | None = None
+    """Who may sign the provider's certificate; none: the system's authorities."""
+    scopes: tuple[Text, ...] = ("openid", "profile", "email")
+    """What is asked for."""
+    user_claim: Text = "preferred_username"
+    """The claim that names the person."""
+    groups_claim: Text = "groups"
+    """The claim that lists groups."""
+    title: Text = "Single sign-on"
+    """What the button says."""
+
+
+class LdapAuth(Section):
+    """A directory: the password that people type is tried by a bind with their own entry."""
+
+    kind: Literal["ldap"]
+    url: Annotated[str, matching(r"ldaps?://[^/\s?#@]+", "an ldap:// or ldaps:// URL without a path")]
+    """The server."""
+    start_tls: bool = True
+    """Begin TLS on an ldap:// connection before anything is said."""
+    ca_file: Path | None = None
+    """Who may sign its certificate; none: the system's authorities."""
+    bind_dn: str = ""
+    """Who searches for people; empty: anonymously."""
+    bind_password_file: Path | None = None
+    """File that holds its password."""
+    base_dn: Text
+    """Below it people are searched for."""
+    user_attribute: Annotated[str, matching(r"[A-Za-z][A-Za-z0-9-]*", "the name of an attribute")] = "uid"
+    """The attribute that people sign in with, which is their user name."""
+    name_attribute: Annotated[str, matching(r"[A-Za-z][A-Za-z0-9-]*", "the name of an attribute")] = "cn"
+    """The attribute that says how a person is called."""
+    group_base_dn: str = ""
+    """Below it groups are searched for (`groupOfNames`, `posixGroup`); empty: `memberOf` of the person counts."""
+    timeout: Duration = 5
+    """For each question; seconds."""
+
+
+class UserMapping(Section):
+    """From the name of the sign-in to the user name of the clusters."""
+
+    pattern: str = r"(?P<user>[^@]+)(@.*)?"
+    """A regular expression for the whole name; its group `user` ..."""
+    prefix: str = ""
+    """... with this in front is the user name, in lower case."""
+
+
+class SiteLink(Section):
+    """A link at the foot of every page."""
+
+    title: Text
+    url: Url
+
+
+class SiteSettings(Section):
+    """What makes a portal the site's own."""
+
+    name: Text = "bwVisu"
+    """Beside the logo, and in every page's title."""
+    logo_file: Path | None = None
+    """An SVG picture; none: bwVisu's own."""
+    accent: Colour | None = None
+    """Colour of buttons and links; none: bwVisu's own."""
+    accent_dark: Colour | None = None
+    """The same in the dark."""
+    announcement: str = ""
+    """A line on top of every page."""
+    links: tuple[SiteLink, ...] = ()
+    """At the foot of every page, e.g. imprint, privacy, help."""
+    language: Language = "en"
+    """For browsers that ask for none of ours."""
+
+
+class PortalSettings(Section):
+    """The web pages: `bwvisu serve portal`."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 4280
+    """Port to listen on."""
+    tls: ServerTlsSettings | None = None
+    """Serve HTTPS; none: HTTP, with TLS in front."""
+    trusted_proxies: TrustedProxies = ()
+    """Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    public_url: Url | None = None
+    """As browsers reach it; needed for sign-in by OpenID Connect.  With https:// cookies are sent over TLS only."""
+    api_url: Url = "http://127.0.0.1:4242"
+    """The REST API."""
+    api_ca_file: Path | None = None
+    """Who may sign its certificate; none: the system's authorities."""
+    token_file: Path
+    """File that holds a token with the scopes `jobs:read`, `jobs:write`, `jobs:connect`, `clusters:read` and
+    `impersonate`; with `admin`, too, administrators have their pages."""
+    session_key_file: Path
+    """File that holds keys of `bwvisu portal create-key`, one a line: the first encrypts, all decrypt."""
+    session_lifetime: Duration = 8 * 3600
+    """Who does nothing for so long must sign in again."""
+    auth: Annotated[LocalAuth | OidcAuth | LdapAuth, Field(discriminator="kind")]
+    """How people sign in."""
+    users: UserMapping = UserMapping()
+    """From the name of the sign-in to the user name of the clusters."""
+    admin_groups: tuple[Text, ...] = ()
+    """Whoever is in one of these groups sees the administrators' pages."""
+    site: SiteSettings = SiteSettings()
+    """What makes it the site's own."""

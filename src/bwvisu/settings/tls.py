@@ -1,0 +1,17 @@
+"""How a server of ours is met."""
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from bwvisu.settings.types import Section
+
+TrustedProxies = tuple[IPv4Network | IPv6Network, ...]
+
+
+class ServerTlsSettings(Section):
+    """A server's own certificate; PEM files."""
+
+    cert_file: Path
+    """Certificate, followed by those of its authorities."""
+    key_file: Path
+    """Its private key."""
