@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bwvisu.settings.faults import is_model, unwrapped
+from bwvisu.settings.faults import choices, is_model, unwrapped
 from bwvisu.settings.models import Settings
 from bwvisu.settings.types import Port
 
@@ -49,6 +49,8 @@ def render() -> str:
 def _sections(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
     yield path, model
     for name, field in model.model_fields.items():
+        for kind, each in choices(unwrapped(field.annotation)).items():
+            yield from _sections(each, f"{path}.{name} (kind: {kind})".lstrip("."))
         inner, suffix = _element(field.annotation)
         if is_model(inner):
             yield from _sections(inner, f"{path}.{name}{suffix}".lstrip("."))
@@ -58,6 +60,8 @@ def _element(annotation: Any) -> tuple[Any, str]:
     """What a collection holds, and how its place is written."""
     kind = unwrapped(annotation)
     arguments = get_args(kind)
+    if choices(kind):
+        return kind, ""
     if get_origin(kind) is tuple:
         return unwrapped(arguments[0]), "[]"
     if arguments and is_model(unwrapped(arguments[-1])):
@@ -74,6 +78,8 @@ def _kind(field: FieldInfo) -> str:
     inner, suffix = _element(field.annotation)
     if is_model(inner):
         return {"": "section", "[]": "list of sections", ".<name>": "sections by name"}[suffix]
+    if kinds := choices(inner):
+        return f"section, one of {len(kinds)} kinds"
     if get_origin(inner) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(inner))
     if field.annotation == tuple[Port, Port]:

@@ -21,6 +21,7 @@ _WORDS = {
     "too_short": "must not be empty",
     "ip_v4_address": "is not an IP address",
     "ip_v4_network": "is not a network such as 10.0.0.0/24",
+    "union_tag_not_found": "its `kind` is missing",
 }
 
 
@@ -51,6 +52,8 @@ def _words(error: ErrorDetails, where: Location, parent: Any) -> str:
         known = list(parent.model_fields) if is_model(parent) else []
         close = difflib.get_close_matches(str(where[-1]), known, n=1)
         return f"unknown key; did you mean {close[0]!r}?" if close else f"unknown key; known are {', '.join(known)}"
+    if error["type"] == "union_tag_invalid":
+        return f"its `kind` must be one of {error['ctx']['expected_tags']}"
     said = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return _WORDS.get(error["type"], said)
 
@@ -60,12 +63,17 @@ def _declared(location: Location) -> tuple[Location, Any]:
     kind: Any = Settings
     parent: Any = None
     location = location[:-1] if location[-1:] == ("[key]",) else location
-    for depth, step in enumerate(location):
+    where: list[int | str] = []
+    for step in location:
+        if step in choices(kind):  # which of several sections it is, and no place in the file
+            kind = choices(kind)[str(step)]
+            continue
         inner = _inside(kind, step)
         if inner is None and not is_model(kind):
-            return location[:depth], parent
+            break
+        where.append(step)
         parent, kind = kind, inner
-    return location, parent
+    return tuple(where), parent
 
 
 def _inside(kind: Any, step: int | str) -> Any:
@@ -91,6 +99,14 @@ def unwrapped(annotation: Any) -> Any:
             annotation = next(argument for argument in arguments if argument is not type(None))
         else:
             return annotation
+
+
+def choices(kind: Any) -> Mapping[str, type[BaseModel]]:
+    """The sections among which a key ``kind`` chooses, by its values; empty: this is something else."""
+    members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else ()
+    if not all(is_model(member) and "kind" in member.model_fields for member in members):
+        return {}
+    return {get_args(member.model_fields["kind"].annotation)[0]: member for member in members}
 
 
 def is_model(kind: Any) -> bool:

@@ -27,6 +27,7 @@ class LocalAuth(Section):
     """People of the settings: for a demo, or a handful of people."""
 
     kind: Literal["local"]
+    """The people of this section."""
     users: tuple[LocalUser, ...] = ()
     """Who may sign in."""
 
@@ -35,6 +36,7 @@ class OidcAuth(Section):
     """OpenID Connect: the site's own sign-in page."""
 
     kind: Literal["oidc"]
+    """The sign-in page of an OpenID Connect provider."""
     issuer: Url
     """Below it lies `.well-known/openid-configuration`."""
     client_id: Text
@@ -57,6 +59,7 @@ class LdapAuth(Section):
     """A directory: the password that people type is tried by a bind with their own entry."""
 
     kind: Literal["ldap"]
+    """An LDAP directory."""
     url: Annotated[str, matching(r"ldaps?://[^/\s?#@]+", "an ldap:// or ldaps:// URL without a path")]
     """The server."""
     start_tls: bool = True

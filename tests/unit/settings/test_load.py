@@ -165,6 +165,22 @@ TOKEN = "a" * 64
             GOOD.replace("main:", "Main:"),
             [":2: clusters.Main: must be lower-case letters, digits, inner hyphens, at most 32"],
         ),
+        (
+            GOOD + "portal: {token_file: /t, session_key_file: /k, auth: {kind: ldap, url: 'http://h', base: x}}\n",
+            [
+                ":9: portal.auth.url: must be an ldap:// or ldaps:// URL without a path",
+                ":9: portal.auth.base_dn: is missing",
+                ":9: portal.auth.base: unknown key; did you mean 'base_dn'?",
+            ],
+        ),
+        (
+            GOOD + "portal: {token_file: /t, session_key_file: /k, auth: {kind: saml}}\n",
+            [":9: portal.auth: its `kind` must be one of 'local', 'oidc', 'ldap'"],
+        ),
+        (
+            GOOD + "portal: {token_file: /t, session_key_file: /k, auth: {}}\n",
+            [":9: portal.auth: its `kind` is missing"],
+        ),
         (GOOD + "etcd: {endpoints: ['http://h:1']}\n", [":9: etcd.endpoints.0: must be HOST:PORT, without a scheme"]),
     ],
 )
