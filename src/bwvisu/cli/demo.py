@@ -1,5 +1,6 @@
 """``bwvisu demo``: a real small cluster, the whole service, a real application, seen from outside the cluster."""
 
+import re
 import tempfile
 import threading
 import time
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from bwvisu.cli.endings import be_deaf, end_on_any
 from bwvisu.cli.local import LocalService, cluster, install_terminal, shipped_applications
+from bwvisu.cli.local_portal import ADMINISTRATOR
 from bwvisu.errors import TryAgain
 from bwvisu.sandbox import Options, Sandbox
 
@@ -42,6 +44,8 @@ def demo(
             service.wait_until_ready()
         with service.client() as client:
             page, terminal = _prove(client, box)
+            with _step("the portal: alice signs in and sees both sessions"):
+                _see_in_portal(service, page, terminal)
             _say_where_to_look(service, client, page, terminal)
             console.print(f"\n[green]Proven in {time.monotonic() - began:.0f} s.[/]")
             if not once:
@@ -54,7 +58,8 @@ def demo(
 def _service(box: Sandbox, stack: ExitStack) -> LocalService:
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bwvisu-demo-"))
     quick = {"forwards": {"quarantine": 5}}
-    return LocalService(box, Path(folder), cluster=quick, top={"applications": {"path": str(shipped_applications())}})
+    top = {"applications": {"path": str(shipped_applications())}}
+    return LocalService(box, Path(folder), cluster=quick, top=top, people=("alice", "bob", ADMINISTRATOR))
 
 
 def _prove(client: httpx2.Client, box: Sandbox) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -96,12 +101,25 @@ def _fetch_from_outside(box: Sandbox, job: dict[str, Any]) -> None:
         raise TryAgain(f"{_address(job)} did not answer: {result.stderr.strip()[-300:]}")
 
 
+def _see_in_portal(service: LocalService, *jobs: dict[str, Any]) -> None:
+    """As a browser would: the form's hidden token goes back with name and password."""
+    with httpx2.Client(base_url=service.portal_url, timeout=30, follow_redirects=True) as browser:
+        csrf = re.search(r'name="csrf" value="([^"]+)"', browser.get("/sign-in").text)
+        form = {"csrf": csrf[1] if csrf else "", "name": "alice", "password": service.passwords["alice"]}
+        shown = browser.post("/sign-in", data=form)
+    if shown.is_error or any(job["id"] not in shown.text for job in jobs):
+        raise TryAgain(f"the portal did not show the sessions: {shown.status_code} {shown.url}")
+
+
 def _say_where_to_look(
     service: LocalService, client: httpx2.Client, page: dict[str, Any], terminal: dict[str, Any]
 ) -> None:
     access = _checked(client.get(f"/api/v1/jobs/{terminal['id']}/access"))
     console.print("\n[bold]Where to look[/] (addresses are reachable from this machine)")
+    people = ", ".join(f"{name} / {password}" for name, password in service.passwords.items())
     for what, where in (
+        ("the portal", service.portal_url),
+        ("who may sign in there", f"{people} ({ADMINISTRATOR} administrates)"),
         ("a web page from a compute node", f"{_address(page)}/"),
         ("a shell on a compute node", f"{access['url']}   password: {access['password']}"),
         ("the REST API's description", f"{service.url}/openapi.json"),
