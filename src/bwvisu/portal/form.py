@@ -147,11 +147,11 @@ def _typed(rules: Mapping[str, Any], text: str | None) -> Any:
 def _number(text: str) -> int | float | str:
     if re.fullmatch(r"[-+]?\d{1,18}", text, re.ASCII):
         return int(text)
-    try:
-        number = float(text.replace(",", ".", 1))
-    except ValueError:
-        return text
-    return number if math.isfinite(number) else text
+    if re.fullmatch(r"[-+]?\d+[.,]\d*([eE][-+]?\d{1,2})?", text, re.ASCII) and math.isfinite(
+        number := float(text.replace(",", "."))
+    ):
+        return number
+    return text
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,85 @@
+"""A job as a card."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bwvisu.portal.cards import Card, card
+from bwvisu.portal.documents import Job
+from tests.support.small_api import job as plain
+
+NOW = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
+SLURM = {"job_id": 7, "state": "RUNNING", "nodes": ["n1"], "ends_at": "2026-11-22T14:00:00Z", "time_limit_minutes": 60}
+
+
+def timeline(*states: str) -> list[dict[str, str]]:
+    """One a second."""
+    return [{"state": state, "at": f"2026-11-22T12:00:{second:02d}Z"} for second, state in enumerate(states)]
+
+
+def made(**changes: Any) -> Card:
+    return card(Job.model_validate(plain(**changes)), None, NOW)
+
+
+def test_a_queued_job_says_why_it_waits_and_when_it_is_expected() -> None:
+    slurm = {**SLURM, "state": "PENDING", "nodes": [], "ends_at": None, "expected_start_at": "2026-11-22T13:30:00Z"}
+    shown = made(
+        state="submitted",
+        timeline=timeline("accepted", "submitted"),
+        slurm=slurm,
+        reason={"code": "slurm:Resources", "message": "It waits for free nodes."},
+    )
+    assert [(step.progress, step.took) for step in shown.steps] == [
+        ("done", 1),
+        ("now", None),
+        ("ahead", None),
+        ("ahead", None),
+    ]
+    assert shown.reason == "It waits for free nodes."
+    assert shown.expected_start == NOW + timedelta(minutes=30)
+    assert (shown.can_connect, shown.can_stop, shown.can_extend) == (False, True, True)
+
+
+def test_a_ready_job_can_be_entered_and_says_when_it_ends() -> None:
+    shown = made(state="available", timeline=timeline("accepted", "submitted", "running", "available"), slurm=SLURM)
+    assert [step.progress for step in shown.steps] == ["done"] * 4
+    assert (shown.can_connect, shown.ends_soon) == (True, False)
+    assert shown.ends_at == NOW + timedelta(hours=1)
+
+
+def test_its_owner_is_warned_before_the_end() -> None:
+    shown = made(state="available", slurm={**SLURM, "ends_at": "2026-11-22T13:09:00Z"})
+    assert shown.ends_soon
+
+
+def test_a_job_that_is_being_stopped_offers_nothing_more() -> None:
+    shown = made(state="available", wanted="stopped", slurm=SLURM)
+    assert shown.state == "Stopping"
+    assert (shown.can_connect, shown.can_stop, shown.can_extend) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "bad", "advice"),
+    [
+        ("completed", False, ""),
+        ("cancelled", False, ""),
+        ("out_of_memory", True, "Start it again with more memory."),
+        ("timeout", True, "Start it again with a longer run time."),
+        ("rejected", True, "Change what the message names, and start it again."),
+    ],
+)
+def test_an_ended_job_says_what_to_do_next(outcome: str, bad: bool, advice: str) -> None:
+    shown = made(state="finished", outcome=outcome, timeline=timeline("accepted", "submitted", "finished"))
+    assert (shown.bad, shown.advice) == (bad, advice)
+    assert [step.progress for step in shown.steps] == ["done", "done", "skipped", "skipped"]
+    assert (shown.can_connect, shown.can_stop, shown.can_extend) == (False, False, False)
+
+
+def test_a_job_that_went_back_shows_the_way_it_goes_now() -> None:
+    shown = made(state="submitted", timeline=timeline("accepted", "submitted", "running", "available", "submitted"))
+    assert [step.progress for step in shown.steps] == ["done", "now", "ahead", "ahead"]
+
+
+def test_a_state_of_a_later_version_is_shown_by_its_own_name() -> None:
+    assert made(state="hibernating").state == "hibernating"
