@@ -19,7 +19,7 @@ from bwvisu.portal.pages import administration, catalogue, live, sessions, signi
 from bwvisu.portal.session import Sealer, Sessions
 from bwvisu.portal.signin import Passwords
 from bwvisu.portal.throttle import Throttle
-from bwvisu.portal.web import Forbidden, SignInNeeded, TooLarge, redirect
+from bwvisu.portal.web import Forbidden, SignInNeeded, TooLarge, read_form, redirect
 from bwvisu.settings import PortalSettings
 
 log = structlog.get_logger(__name__)
@@ -88,14 +88,21 @@ def _errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, _problem)
 
 
-async def _to_sign_in(request: Request, error: SignInNeeded) -> Response:
-    """Whoever's session was over finds the page again after signing in, and the form as it was sent."""
-    where = request.url.path
-    if error.draft is not None:
-        request.session["draft"] = {"path": where, "form": dict(error.draft)}
+async def _to_sign_in(request: Request, _: SignInNeeded) -> Response:
+    """Whoever's session was over finds the page again after signing in, and a launch form as it was sent."""
     if request.headers.get("accept") == "text/event-stream":
         return PlainTextResponse("signed out\n", 401)
-    return redirect("/sign-in", to=where if where.startswith("/applications/") or error.draft is None else "/")
+    where = request.url.path
+    if request.method == "GET":
+        return redirect("/sign-in", to=f"{where}?{request.url.query}" if request.url.query else where)
+    if not where.startswith("/applications/"):
+        return redirect("/sign-in", to="/")
+    try:
+        form = await read_form(request)
+    except UserError as error:
+        return await _problem(request, error)
+    request.session["draft"] = {"path": where, "form": {key: form[key] for key in form.keys() - {"csrf", "key"}}}
+    return redirect("/sign-in", to=where)
 
 
 async def _problem(request: Request, error: Exception) -> Response:

@@ -19,11 +19,7 @@ MOST_FIELDS = 400
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in; ``draft``: what was posted, so that it is not lost."""
-
-    def __init__(self, draft: Mapping[str, str] | None = None) -> None:
-        super().__init__()
-        self.draft = draft
+    """Nobody is signed in."""
 
 
 class Stale(UserError):
@@ -49,22 +45,24 @@ Posted = Mapping[str, str]
 
 async def read_form(request: Request) -> dict[str, str]:
     """The fields that were posted; the last of a name wins.  Raises TooLarge, UserError."""
+    if hasattr(request.state, "form"):
+        return dict(request.state.form)
     body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > LONGEST_FORM:
             raise TooLarge("The form is too long.")
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, strict_parsing=False))
+        request.state.form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError as error:
         raise UserError("The form cannot be read.") from error
+    return dict(request.state.form)
 
 
 async def posted(request: Request) -> Posted:
     """A form that a page of this very session has sent.  Raises SignInNeeded, Stale, TooLarge."""
+    person_of(request)
     form = await read_form(request)
-    if signed_in(request.session) is None:
-        raise SignInNeeded({key: value for key, value in form.items() if key != "csrf"})
     check_csrf(request, form)
     return form
 
