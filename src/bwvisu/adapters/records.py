@@ -13,6 +13,7 @@ key below ``<prefix>/v1/``        writer                holds
 ``gateways/{cluster}/{gateway}``  api                   `Drain`
 ``quota/{cluster}/{user}``        api and leader        `Quota`
 ``preferences/{user}``            api                   `Preferences`
+``audit/{replica}/{page}``        this replica of api   `AuditPage`
 ``users/{cluster}/{user}``        leader                `ClusterUser`
 ``status/{id}``                   leader                `JobStatus`
 ``forwards/{id}``                 leader                `JobForwards`
@@ -122,6 +123,10 @@ class Keys:
     def preferences(self, user: str) -> str:
         """Key of a person's `Preferences`."""
         return self.kind("preferences") + user
+
+    def audit(self, replica: str, page: int) -> str:
+        """Key of an `AuditPage`."""
+        return f"{self.kind('audit')}{replica}/{page:02}"
 
     def cluster(self, name: str) -> str:
         """Key of a cluster's `ClusterView`."""

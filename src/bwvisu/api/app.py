@@ -7,7 +7,19 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from bwvisu.api import catalogue, events, gateways, health, jobs, log, original, preferences, problems, script
+from bwvisu.api import (
+    catalogue,
+    events,
+    gateways,
+    health,
+    jobs,
+    log,
+    original,
+    oversight,
+    preferences,
+    problems,
+    script,
+)
 from bwvisu.api.audit import AuditTrail
 from bwvisu.api.auth import Tokens
 from bwvisu.api.basic import Passwords
@@ -19,6 +31,7 @@ from bwvisu.api.rate import RateGuard
 from bwvisu.api.semantics import Semantics
 from bwvisu.api.views import job_view
 from bwvisu.domain.principal import Principal
+from bwvisu.services.chronicle import Chronicle
 from bwvisu.services.context import Context
 from bwvisu.services.feed import Feed, Limits
 from bwvisu.services.state import Job
@@ -34,6 +47,7 @@ _TAGS = [
     {"name": "applications", "description": "What can be started."},
     {"name": "clusters", "description": "Where it runs."},
     {"name": "users", "description": "What a frontend keeps for a person."},
+    {"name": "administration", "description": "Who does what, and who uses what: for the scope `admin`."},
     {"name": "original", "description": "The original bwVisu's API, for existing frontends; basic authentication."},
     {"name": "operation", "description": "For probes and monitoring; no token."},
 ]
@@ -45,6 +59,7 @@ _ROUTERS = (
     catalogue.applications,
     catalogue.clusters,
     gateways.router,
+    oversight.router,
     preferences.router,
     original.router,
     health.router,
@@ -60,12 +75,16 @@ def make_app(
     basic: Sequence[BasicSettings] = (),
     streams: Limits | None = None,
 ) -> FastAPI:
-    """The API on ``context``, whose state must be running; ``registry`` is what ``/metrics`` shows."""
+    """The API on ``context``, whose state must be running, as must the app's ``state.chronicle``.
+
+    ``registry`` is what ``/metrics`` shows.
+    """
     registry = registry or CollectorRegistry()
     app = routes()
     app.state.context = context
     app.state.tokens = bearer = Tokens(tokens)
     app.state.passwords = passwords = Passwords(basic)
+    app.state.chronicle = chronicle = Chronicle(context)
     app.state.registry = registry
     app.state.feed = Feed(context.state, _document, streams or Limits())
     watch_mirrors(context.state, registry)
@@ -83,6 +102,7 @@ def make_app(
         context=context,
         routes=tuple(chain.from_iterable(router.routes for router in _ROUTERS)),
         holder=holder,
+        write=chronicle.write,
     )
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(Semantics)

@@ -17,7 +17,6 @@ from bwvisu.domain.audit import Action, AuditRecord, Result
 from bwvisu.domain.naming import ULID
 from bwvisu.domain.principal import Principal
 from bwvisu.services.accounts import plausible
-from bwvisu.services.audit import audit
 from bwvisu.services.context import Context
 from keyhole.throttle import Buckets
 
@@ -41,6 +40,7 @@ class AuditTrail:
         context: Context,
         routes: Sequence[BaseRoute],
         holder: Holder,
+        write: Callable[[AuditRecord], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
@@ -51,6 +51,7 @@ class AuditTrail:
             if isinstance(route, APIRoute) and (action := ACTIONS.get(route.operation_id or ""))
         ]
         self._holder = holder
+        self._write = write
         self._clock = clock
         self._refusals = Buckets(burst=1, per_second=1)
 
@@ -69,7 +70,7 @@ class AuditTrail:
             if message["type"] == "http.response.start":
                 answered = True
                 if self._is_news(scope):
-                    audit(self._record(action, path, scope, message["status"]))
+                    self._write(self._record(action, path, scope, message["status"]))
             await send(message)
 
         try:
@@ -77,7 +78,7 @@ class AuditTrail:
         finally:
             if not answered:  # a defect, which Starlette answers further out; or we are being stopped
                 trail_of(scope).problem = "internal"
-                audit(self._record(action, path, scope, 500))
+                self._write(self._record(action, path, scope, 500))
 
     def _audited(self, scope: Scope) -> tuple[Action, Mapping[str, str]] | None:
         """What this request tries, and its path's parameters: it may be refused before any route has seen it."""
@@ -103,6 +104,7 @@ class AuditTrail:
             result=_result(status),
             by=principal.name if principal else None,
             behalf_of=principal.behalf if principal else None,
+            requested_by=principal.requested_by if principal else None,
             source=client[0] if client else None,
             job=job,
             **self._place(path),

@@ -29,6 +29,16 @@ _Behalf = Annotated[
     ),
 ]
 
+REQUESTED = "X-Requested-By"
+_Requested = Annotated[
+    str | None,
+    Header(
+        alias=REQUESTED,
+        description="The person, an administrator say, at whose wish a frontend asks in its own name: for the audit "
+        "trail, it changes no right. Needs the scope `impersonate`.",
+    ),
+]
+
 
 class ScopeMissing(UserError):
     """The token is good, but not for this."""
@@ -66,7 +76,7 @@ class Tokens:
 class Requires:
     """A dependency: the principal, who has this scope.
 
-    Raises NotAuthenticated, ScopeMissing, and what `on_behalf` and `check_query` raise.
+    Raises NotAuthenticated, ScopeMissing, and what `on_behalf`, `requested` and `check_query` raise.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -77,6 +87,7 @@ class Requires:
         request: Request,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
         behalf: _Behalf = None,
+        requester: _Requested = None,
     ) -> Principal:
         """Judge the request's headers."""
         tokens: Tokens = request.app.state.tokens
@@ -89,6 +100,10 @@ class Requires:
             principal = trail.principal = on_behalf(
                 request.app.state.context, principal, request.headers.getlist(BEHALF)
             )
+        if requester is not None:
+            principal = trail.principal = requested(
+                request.app.state.context, principal, request.headers.getlist(REQUESTED)
+            )
         if not principal.may(self._scope):
             raise ScopeMissing(f"this needs the scope {self._scope.value}")
         check_query(request)  # of every call below /api/v1; who may not ask hears of that first
@@ -100,16 +115,31 @@ def on_behalf(context: Context, principal: Principal, named: Sequence[str]) -> P
 
     Raises ImpersonationMissing, UserError (``bad-request``), Forbidden.
     """
-    if not principal.may(Scope.IMPERSONATE):
-        raise ImpersonationMissing(f"{BEHALF} needs the scope {Scope.IMPERSONATE.value}")
-    if len(named) != 1 or not plausible(context, named[0]):
-        raise UserError(f"{BEHALF} must be one user name of a cluster")
-    if not principal.may_see(named[0]):
+    person = _person(context, principal, BEHALF, named)
+    if not principal.may_see(person):
         raise Forbidden("this token acts for another user")
-    return principal.acting_for(named[0])
+    return principal.acting_for(person)
+
+
+def requested(context: Context, principal: Principal, named: Sequence[str]) -> Principal:
+    """The principal, with the person that the header names.
+
+    Raises ImpersonationMissing, UserError (``bad-request``).
+    """
+    return principal.requested(_person(context, principal, REQUESTED, named))
+
+
+def _person(context: Context, principal: Principal, header: str, named: Sequence[str]) -> str:
+    """Whom a header names; whoever may name a person to act for is believed in this, too."""
+    if not principal.may(Scope.IMPERSONATE):
+        raise ImpersonationMissing(f"{header} needs the scope {Scope.IMPERSONATE.value}")
+    if len(named) != 1 or not plausible(context, named[0]):
+        raise UserError(f"{header} must be one user name of a cluster")
+    return named[0]
 
 
 JobReader = Annotated[Principal, Depends(Requires(Scope.JOBS_READ))]
 JobWriter = Annotated[Principal, Depends(Requires(Scope.JOBS_WRITE))]
 JobConnector = Annotated[Principal, Depends(Requires(Scope.JOBS_CONNECT))]
 ClusterReader = Annotated[Principal, Depends(Requires(Scope.CLUSTERS_READ))]
+Administrator = Annotated[Principal, Depends(Requires(Scope.ADMIN))]

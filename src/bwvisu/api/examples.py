@@ -83,6 +83,21 @@ _CLUSTER: dict[str, Any] = {
         {"name": "batch", "state": "up", "default": True, "time_limit_minutes": 4320, "nodes": 120},
         {"name": "gpu", "state": "down", "default": False, "time_limit_minutes": None, "nodes": 8},
     ],
+    "limits": {"running_per_user": 4, "waiting_per_user": 6, "extend_to_minutes": 1440},
+}
+_AUDIT: dict[str, Any] = {
+    "action": "cancelJob",
+    "result": "accepted",
+    "by": "portal",
+    "behalf_of": None,
+    "requested_by": "carol",
+    "source": "10.0.0.7",
+    "job": "01m82hndm0zsymx0z7qcwtk89s",
+    "user": "alice",
+    "cluster": None,
+    "gateway": None,
+    "reason": None,
+    "at": "2026-11-22T21:20:02.101220Z",
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -104,6 +119,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "ClusterStatus": _CLUSTER,
     "ClusterList": {"items": [_CLUSTER]},
+    "AuditEntry": _AUDIT,
+    "AuditList": {"items": [_AUDIT]},
+    "UsageList": {"items": [{"user": "alice", "in_slurm": 2, "waiting": 1}]},
     "UserView": {"user": "alice", "cluster": "main"},
 }
 """Name of the schema -> an instance."""

@@ -1,20 +1,16 @@
 """``/api/v1/clusters/{name}/gateways/{gateway}/drain``: for administrators."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import Response
 
-from bwvisu.api.auth import Requires
+from bwvisu.api.auth import Administrator
 from bwvisu.api.models import ClusterStatus
 from bwvisu.api.routing import Services, answer, errors
 from bwvisu.api.views import cluster_view
-from bwvisu.domain.principal import Principal, Scope
 from bwvisu.services.drain import drain
 
 router = APIRouter(prefix="/api/v1/clusters/{name}/gateways/{gateway}/drain", tags=["clusters"])
 
-Administrator = Annotated[Principal, Depends(Requires(Scope.ADMIN))]
 _ERRORS = errors("cluster-not-found", "gateway-not-found")
 
 

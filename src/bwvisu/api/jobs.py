@@ -93,11 +93,12 @@ async def list_all(
     state: State | None = None,
     application: Annotated[str | None, Query(max_length=256)] = None,
     cluster: Annotated[str | None, Query(max_length=256)] = None,
+    slurm_job: Annotated[int | None, Query(ge=1, le=2**32, description="Slurm's number of the job.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     cursor: Annotated[str | None, Query(max_length=256)] = None,
 ) -> Response:
     """Newest first; jobs that are accepted while you turn pages shift nothing."""
-    wanted = Filter(user, state, application, cluster)
+    wanted = Filter(user, state, application, cluster, slurm_job)
     return answer(page_view(await list_jobs(context, principal, wanted, limit=limit, cursor=cursor)))
 
 

@@ -242,6 +242,18 @@ class PartitionStatus(Document):
     """How many it has, whatever their state."""
 
 
+class ClusterLimits(Document):
+    """What the site allows."""
+
+    running_per_user: int | None
+    """Most jobs of one person that Slurm has at once, queued or running; null: any number."""
+    waiting_per_user: int
+    """So many more are accepted and wait for one of those to end."""
+    extend_to_minutes: int | None
+    """The longest run time, in all, that `extendJob` may ask for; null: the site allows no other run time.  An
+    application may have a lower maximum."""
+
+
 class ClusterStatus(Document):
     """A cluster as it was last seen."""
 
@@ -256,6 +268,7 @@ class ClusterStatus(Document):
     """Why the last look was not complete; empty: it was."""
     partitions: tuple[PartitionStatus, ...] | None
     """As they were last told of, which may be a minute ago; null: they are not known."""
+    limits: ClusterLimits
 
 
 class ClusterList(Document):

@@ -6,6 +6,7 @@ from bwvisu.api.models import (
     ApplicationList,
     ApplicationView,
     BrokenBundle,
+    ClusterLimits,
     ClusterStatus,
     ExtensionView,
     FormView,
@@ -28,6 +29,7 @@ from bwvisu.services.access import Access
 from bwvisu.services.clusters import Cluster
 from bwvisu.services.listing import Page
 from bwvisu.services.state import Job
+from bwvisu.settings import ClusterSettings
 
 
 def job_view(job: Job) -> JobView:
@@ -157,6 +159,15 @@ def cluster_view(cluster: Cluster) -> ClusterStatus:
         look_age_seconds=cluster.age,
         detail=view.detail,
         partitions=None if view.partitions is None else tuple(_partition(each) for each in view.partitions),
+        limits=_limits(settings),
+    )
+
+
+def _limits(settings: ClusterSettings) -> ClusterLimits:
+    return ClusterLimits(
+        running_per_user=settings.limits.running_per_user,
+        waiting_per_user=settings.limits.waiting_per_user,
+        extend_to_minutes=settings.slurm.extend.longest,
     )
 
 

@@ -7,9 +7,9 @@ words that somebody else chose.
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
-from bwvisu.domain.job import JobId
+from bwvisu.domain.job import JobId, Record
 from bwvisu.domain.lifecycle import Outcome, State
 
 
@@ -56,6 +56,8 @@ class AuditRecord(BaseModel):
     """Name of the token; null: nobody proved who they are, or it was the service itself (`moveJob`, `setTime` …)."""
     behalf_of: str | None = None
     """The person whom the token's holder named by `X-On-Behalf-Of`."""
+    requested_by: str | None = None
+    """The person whom the token's holder named by `X-Requested-By`: an administrator at a frontend."""
     source: str | None = None
     """Address that the request came from."""
     job: JobId | None = None
@@ -74,6 +76,13 @@ class AuditRecord(BaseModel):
     """Slug of the problem that was answered, or the code of the job's reason."""
     at: AwareDatetime
     """When, UTC."""
+
+
+class AuditPage(Record):
+    """The record ``audit/{replica}/{page}``: some of what a replica of the API was asked, in order."""
+
+    entries: tuple[dict[str, JsonValue], ...]
+    """As the log has them; one by one, so that those of a newer version are passed over, not the whole page."""
 
 
 class AuditLine(AuditRecord):

@@ -6,6 +6,7 @@ from bwvisu.adapters.bundles import Catalogue
 from bwvisu.api.app import make_app
 from bwvisu.roles.base import Base
 from bwvisu.roles.web import run_web
+from bwvisu.services.chronicle import Chronicle
 from bwvisu.services.context import Context, keep_current
 from bwvisu.services.feed import Feed, Limits
 from bwvisu.services.leases import Leases
@@ -21,8 +22,10 @@ async def run_api(base: Base) -> None:
     limits = Limits(streams=settings.streams, lifetime=settings.stream_lifetime)
     app = make_app(context, settings.tokens, rate=settings.rate, basic=settings.basic, streams=limits)
     feed: Feed = app.state.feed
+    chronicle: Chronicle = app.state.chronicle
     async with asyncio.TaskGroup() as group:
         group.create_task(keep_current(context))
+        group.create_task(chronicle.run())
         group.create_task(
             run_web(
                 app,

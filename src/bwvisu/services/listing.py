@@ -33,11 +33,13 @@ class Filter:
     state: JobState | None = None
     application: str | None = None
     cluster: str | None = None
+    slurm_job: int | None = None
 
     def admits(self, job: Job) -> bool:
         """Whether the job is one of them."""
-        wanted = (self.user, self.state, self.application, self.cluster)
-        has = (job.spec.user, job.status.state, job.spec.application, job.spec.cluster)
+        number = job.status.slurm.job_id if job.status.slurm else 0
+        wanted = (self.user, self.state, self.application, self.cluster, self.slurm_job)
+        has = (job.spec.user, job.status.state, job.spec.application, job.spec.cluster, number)
         return all(want is None or want == own for want, own in zip(wanted, has, strict=True))
 
 

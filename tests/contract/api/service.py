@@ -149,10 +149,14 @@ class Service:
         return {keys.tail(key): entry for key, entry in listing.entries.items()}
 
     async def stored(self) -> set[str]:
-        """Kinds of records that there are, questions and answers about accounts left out."""
+        """Kinds of records that there are, questions and answers about accounts, and the trail, left out."""
         keys = self.context.state.keys
         listing = await self.context.state.store.list(keys.root)
-        return {key.removeprefix(keys.root).partition("/")[0] for key in listing.entries} - {"lookups", "users"}
+        return {key.removeprefix(keys.root).partition("/")[0] for key in listing.entries} - {
+            "lookups",
+            "users",
+            "audit",
+        }
 
     async def close(self) -> None:
         """Close the clients."""
@@ -193,8 +197,9 @@ async def service(
             KeyholeSettings(public_urls=("http://keyhole.example.org:4243",)),
         )
         leader = Leader(store, keys)
-        tasks = [asyncio.create_task(keep_current(context, every=0.1)), asyncio.create_task(leader.run())]
         app = make_app(context, token_settings(), rate=rate, basic=basic_settings(), streams=streams)
+        running = (keep_current(context, every=0.1), app.state.chronicle.run(), leader.run())
+        tasks = [asyncio.create_task(each) for each in running]
         async with _listening(app) as url:
             held = Service(url, context, leader, app.state.feed)
             try:
