@@ -12,7 +12,20 @@ from urllib.parse import quote
 import httpx2
 
 from bwvisu.errors import NotFound, OperatorError, TryAgain, UserError
-from bwvisu.portal.documents import Access, Application, ApplicationList, Cluster, ClusterList, Document, Job, JobPage
+from bwvisu.portal.documents import (
+    Access,
+    Application,
+    ApplicationList,
+    AuditEntry,
+    AuditList,
+    Cluster,
+    ClusterList,
+    Document,
+    Job,
+    JobPage,
+    UsageList,
+    UserUsage,
+)
 from bwvisu.rest import Json, as_error, document
 
 T = TypeVar("T", bound=Document)
@@ -40,18 +53,24 @@ def connect(url: str, token: str, ca_file: Path | None) -> httpx2.AsyncClient:
 
 
 class Api:
-    """What one person may ask; ``user`` None: the portal itself, for administrators.
+    """What one person may ask; ``user`` None: the portal itself.
 
+    ``administrator``: the person at whose wish the portal itself asks; the audit trail names them.
     Every call raises UserError (NotFound, Conflict, InvalidInput), TryAgain, OperatorError.
     """
 
-    def __init__(self, client: httpx2.AsyncClient, user: str | None = None) -> None:
+    def __init__(self, client: httpx2.AsyncClient, user: str | None = None, administrator: str | None = None) -> None:
         self._client = client
         self.user = user
+        self._administrator = administrator
 
     def acting_for(self, user: str | None) -> "Api":
         """The same for another person."""
         return Api(self._client, user)
+
+    def administered_by(self, user: str) -> "Api":
+        """The portal itself, at the wish of this administrator."""
+        return Api(self._client, None, user)
 
     # ---- catalogue and clusters -------------------------------------------------------------------------------
 
@@ -156,6 +175,15 @@ class Api:
         path = f"clusters/{quote(cluster, safe='')}/gateways/{quote(gateway, safe='')}/drain"
         await self._answer("PUT" if drained else "DELETE", path)
 
+    async def usage(self, cluster: str) -> tuple[UserUsage, ...]:
+        """Who has unfinished jobs there, most jobs first."""
+        return (await self._get(f"clusters/{quote(cluster, safe='')}/usage", UsageList)).items
+
+    async def audit(self, query: Mapping[str, str]) -> tuple[AuditEntry, ...]:
+        """What was asked lately, newest first."""
+        answer = await self._answer("GET", "audit", query=query)
+        return AuditList.model_validate(document(answer)).items
+
     # ---- how --------------------------------------------------------------------------------------------------
 
     async def _get(self, path: str, kind: type[T]) -> T:
@@ -178,7 +206,9 @@ class Api:
         raise as_error(answer)
 
     def _headers(self) -> dict[str, str]:
-        return {"X-On-Behalf-Of": self.user} if self.user else {}
+        if self.user:
+            return {"X-On-Behalf-Of": self.user}
+        return {"X-Requested-By": self._administrator} if self._administrator else {}
 
 
 async def _read(source: httpx2.EventSource) -> AsyncIterator[tuple[str, Json]]:

@@ -170,6 +170,15 @@ class Partition(Document):
     nodes: int
 
 
+class Limits(Document):
+    """What a site allows one person."""
+
+    running_per_user: int | None = None
+    waiting_per_user: int = 0
+    extend_to_minutes: int | None = None
+    """None: there is no other run time."""
+
+
 class Cluster(Document):
     """A cluster as it was last seen."""
 
@@ -181,12 +190,50 @@ class Cluster(Document):
     look_age_seconds: float | None = None
     detail: str = ""
     partitions: tuple[Partition, ...] | None = None
+    limits: Limits = Limits()
 
 
 class ClusterList(Document):
     """All clusters."""
 
     items: tuple[Cluster, ...]
+
+
+class UserUsage(Document):
+    """One person's unfinished jobs on a cluster."""
+
+    user: str
+    in_slurm: int
+    waiting: int
+
+
+class UsageList(Document):
+    """Who has unfinished jobs there."""
+
+    items: tuple[UserUsage, ...]
+
+
+class AuditEntry(Document):
+    """Something that was asked for, and what became of it."""
+
+    action: str
+    result: str
+    by: str | None = None
+    behalf_of: str | None = None
+    requested_by: str | None = None
+    source: str | None = None
+    job: str | None = None
+    user: str | None = None
+    cluster: str | None = None
+    gateway: str | None = None
+    reason: str | None = None
+    at: datetime
+
+
+class AuditList(Document):
+    """Entries, newest first."""
+
+    items: tuple[AuditEntry, ...]
 
 
 class LogView(Document):

@@ -90,10 +90,11 @@ def api_of(request: Request) -> Api:
 
 def administrator_of(request: Request) -> Api:
     """The REST API as the portal itself may use it, for an administrator.  Raises SignInNeeded, Forbidden."""
-    if not person_of(request).administrator:
+    person = person_of(request)
+    if not person.administrator:
         raise Forbidden("Only administrators may see this page.")
     api: Api = request.app.state.api
-    return api
+    return api.administered_by(person.user)
 
 
 def look_of(request: Request) -> Look:

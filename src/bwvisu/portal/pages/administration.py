@@ -1,36 +1,90 @@
-"""For administrators: clusters and what we know of them, gateways, everybody's sessions."""
+"""For administrators: clusters and what we know of them, gateways, everybody's sessions, who asked for what."""
+
+import asyncio
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from bwvisu.domain.naming import ULID
+from bwvisu.errors import NotFound
+from bwvisu.portal.api import Api
+from bwvisu.portal.documents import JobPage
 from bwvisu.portal.pages.sessions import cards, titles
+from bwvisu.portal.texts import _
 from bwvisu.portal.web import AdminApi, Pages, PostedForm, own_page, redirect, tell
 
 router = APIRouter(prefix="/admin")
+ACTIONS = {
+    "createJob": _("Start a session"),
+    "cancelJob": _("Stop a session"),
+    "extendJob": _("More time"),
+    "getJobAccess": _("Connect"),
+    "putPreferences": _("Keep choices"),
+    "drainGateway": _("Drain a gateway"),
+    "undrainGateway": _("Put a gateway to use"),
+}
+"""What can be asked for, in the audit trail's words and in ours."""
+RESULTS = {"accepted": _("done"), "refused": _("refused"), "failed": _("failed")}
 
 
 @router.get("")
 async def overview(request: Request, api: AdminApi, look: Pages) -> Response:
-    """Clusters, command nodes, gateways, bundles that somebody must mend."""
-    clusters, catalogue = await api.clusters(), await api.applications()
-    return look.page(request, "admin.html", clusters=clusters, broken=catalogue.broken)
+    """Clusters, command nodes, partitions, gateways, limits and who uses them, bundles that somebody must mend."""
+    clusters, catalogue = await asyncio.gather(api.clusters(), api.applications())
+    usage = await asyncio.gather(*(api.usage(cluster.name) for cluster in clusters))
+    together = zip(clusters, usage, strict=True)
+    return look.page(request, "admin.html", clusters=list(together), broken=catalogue.broken)
 
 
 @router.get("/sessions")
 async def everybody(
-    request: Request, api: AdminApi, look: Pages, user: str = "", state: str = "", cluster: str = "", cursor: str = ""
+    request: Request,
+    api: AdminApi,
+    look: Pages,
+    q: str = "",
+    application: str = "",
+    state: str = "",
+    cluster: str = "",
+    cursor: str = "",
 ) -> Response:
-    """All sessions, or those that are searched for."""
-    asked = {"user": user.strip(), "state": state, "cluster": cluster, "cursor": cursor}
-    page = await api.jobs({key: value for key, value in asked.items() if value})
+    """All sessions, or those that are searched for: by person, session, Slurm's number, application, state, cluster."""
+    asked = {"q": q.strip(), "application": application, "state": state, "cluster": cluster, "cursor": cursor}
+    page, applications, clusters = await asyncio.gather(_found(api, asked), titles(api), api.clusters())
     return look.page(
         request,
         "admin_sessions.html",
-        cards=cards(page.items, await titles(api)),
+        cards=cards(page.items, applications),
         asked=asked,
+        here=f"{request.url.path}?{request.url.query}",
         next_cursor=page.next_cursor,
-        clusters=await api.clusters(),
+        applications=applications,
+        clusters=clusters,
     )
+
+
+async def _found(api: Api, asked: Mapping[str, str]) -> JobPage:
+    """One field for three things that never look alike: a session's id, Slurm's number, a person's name."""
+    query = {key: value for key, value in asked.items() if value}
+    word = query.pop("q", "")
+    if ULID.fullmatch(word.lower()):
+        try:
+            return JobPage(items=(await api.job(word.lower()),))
+        except NotFound:
+            return JobPage(items=())
+    if word:
+        query["slurm_job" if word.isdecimal() else "user"] = word
+    return await api.jobs(query)
+
+
+@router.get("/audit")
+async def audit(
+    request: Request, api: AdminApi, look: Pages, user: str = "", action: str = "", job: str = ""
+) -> Response:
+    """Who asked for what lately, and what became of it."""
+    asked = {"user": user.strip(), "action": action, "job": job}
+    entries = await api.audit({key: value for key, value in asked.items() if value} | {"limit": "200"})
+    return look.page(request, "admin_audit.html", entries=entries, asked=asked, actions=ACTIONS, results=RESULTS)
 
 
 @router.post("/gateways/{cluster}/{gateway}")
@@ -38,10 +92,8 @@ async def drain(request: Request, api: AdminApi, look: Pages, form: PostedForm, 
     """Drain a gateway, or put it to use again."""
     drained = form.get("do") == "drain"
     await api.drain(cluster, gateway, drained=drained)
-    words = look.words(request).gettext(
-        "The gateway takes no new connections." if drained else "The gateway is in use."
-    )
-    tell(request, words)
+    words = _("The gateway takes no new connections.") if drained else _("The gateway is in use.")
+    tell(request, look.words(request).gettext(words))
     return redirect("/admin")
 
 
