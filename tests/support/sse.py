@@ -36,7 +36,7 @@ class Refused(Exception):
 
 @asynccontextmanager
 async def blocks(
-    port: int, path: str, token: str, last_id: str | None = None, *, receive: int = 0
+    port: int, path: str, token: str, last_id: str | None = None, *, receive: int = 0, cookie: str = ""
 ) -> AsyncIterator[AsyncIterator[Block]]:
     """Open a stream; it ends when the other side ends it.  Raises Refused, ConnectionError.
 
@@ -54,7 +54,8 @@ async def blocks(
     reader, writer = await asyncio.open_connection(sock=plug, limit=2**16 if receive else 2**24)
     try:
         resume = f"Last-Event-ID: {last_id}\r\n" if last_id is not None else ""
-        writer.write(f"GET {path} HTTP/1.0\r\nAuthorization: Bearer {token}\r\n{resume}\r\n".encode())
+        kept = f"Cookie: {cookie}\r\n" if cookie else ""
+        writer.write(f"GET {path} HTTP/1.0\r\nAuthorization: Bearer {token}\r\n{resume}{kept}\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         if b" 200 " not in head[:15]:
             raise Refused(int(head.split()[1]))
