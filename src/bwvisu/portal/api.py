@@ -26,6 +26,7 @@ from bwvisu.portal.documents import (
     UsageList,
     UserUsage,
 )
+from bwvisu.portal.shared import Shared
 from bwvisu.rest import Json, as_error, document
 
 T = TypeVar("T", bound=Document)
@@ -35,6 +36,8 @@ SILENCE = 25.0
 """Seconds without a byte after which an event stream is dead; the API sends a comment every 10 s."""
 LARGEST_EVENT = 32 << 20
 """Bytes; 200 jobs with the longest parameters."""
+COMMON = 3.0
+"""Seconds for which all pages share what the API said of the catalogue and the clusters."""
 MOST_SHOWN = 100
 """Jobs of one person on a page."""
 
@@ -59,22 +62,33 @@ class Api:
     Every call raises UserError (NotFound, Conflict, InvalidInput), TryAgain, OperatorError.
     """
 
-    def __init__(self, client: httpx2.AsyncClient, user: str | None = None, administrator: str | None = None) -> None:
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        user: str | None = None,
+        administrator: str | None = None,
+        common: "_Common | None" = None,
+    ) -> None:
         self._client = client
         self.user = user
         self._administrator = administrator
+        self._common = common or _Common(self)
 
     def acting_for(self, user: str | None) -> "Api":
         """The same for another person."""
-        return Api(self._client, user)
+        return Api(self._client, user, common=self._common)
 
     def administered_by(self, user: str) -> "Api":
         """The portal itself, at the wish of this administrator."""
-        return Api(self._client, None, user)
+        return Api(self._client, None, user, self._common)
 
     # ---- catalogue and clusters -------------------------------------------------------------------------------
 
     async def applications(self) -> ApplicationList:
+        """The catalogue; for persons as it was at most some seconds ago."""
+        return await (self._common.applications.get() if self.user else self.applications_now())
+
+    async def applications_now(self) -> ApplicationList:
         """The catalogue."""
         return await self._get("applications", ApplicationList)
 
@@ -87,7 +101,11 @@ class Api:
         return (await self._answer("GET", f"applications/{quote(name, safe='')}/icon")).text
 
     async def clusters(self) -> tuple[Cluster, ...]:
-        """All clusters; the first is meant where nobody names one."""
+        """All clusters, the first is meant where nobody names one; for persons as they were some seconds ago."""
+        return await (self._common.clusters.get() if self.user else self.clusters_now())
+
+    async def clusters_now(self) -> tuple[Cluster, ...]:
+        """All clusters."""
         return (await self._get("clusters", ClusterList)).items
 
     async def accounts(self, user: str) -> tuple[list[str], list[str]]:
@@ -209,6 +227,14 @@ class Api:
         if self.user:
             return {"X-On-Behalf-Of": self.user}
         return {"X-Requested-By": self._administrator} if self._administrator else {}
+
+
+class _Common:
+    """What the API tells everybody alike: each open page needs it, at its start and after each lost connection."""
+
+    def __init__(self, api: Api) -> None:
+        self.applications = Shared(api.applications_now, COMMON)
+        self.clusters = Shared(api.clusters_now, COMMON)
 
 
 async def _read(source: httpx2.EventSource) -> AsyncIterator[tuple[str, Json]]:

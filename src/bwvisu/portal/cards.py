@@ -46,6 +46,8 @@ ADVICE = {
     "lost": _("The cluster no longer knows it: start it again, and tell your administrators."),
     "failed": _("The last lines of its log may say why."),
 }
+MORE_TIME = (30, 60, 120, 240)
+"""Minutes that a person may choose to add."""
 GOOD_ENDINGS = frozenset({"completed", "cancelled"})
 
 
@@ -77,7 +79,8 @@ class Card:
     """It did not end well."""
     can_connect: bool
     can_stop: bool
-    can_extend: bool
+    more_time: tuple[int, ...]
+    """Minutes of which one may be added; empty: none."""
     connections: int | None
 
 
@@ -100,9 +103,23 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         bad=job.finished and job.outcome not in GOOD_ENDINGS,
         can_connect=job.state == "available" and not stopping,
         can_stop=not job.finished and not stopping,
-        can_extend=job.state in {"submitted", "running", "available"} and not stopping,
+        more_time=() if stopping else _more_time(job, application),
         connections=sum(known) if known else None,
     )
+
+
+def run_time(job: Job) -> int | None:
+    """Minutes in all; None: not known, or without an end."""
+    asked = job.parameters.get("minutes")
+    return (job.slurm.time_limit_minutes if job.slurm else None) or (asked if isinstance(asked, int) else None)
+
+
+def _more_time(job: Job, application: Application | None) -> tuple[int, ...]:
+    """What the site and the application let a job that Slurm has be given."""
+    now = run_time(job)
+    if job.state not in {"submitted", "running", "available"} or application is None or now is None:
+        return ()
+    return tuple(more for more in MORE_TIME if now + more <= application.extend_to.get(job.cluster, 0))
 
 
 def _state(job: Job, *, stopping: bool) -> str:

@@ -1,8 +1,8 @@
 """The API's documents, as far as pages show them.  Fields that are not named here may come and go."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -124,10 +124,22 @@ class Application(Document):
     clusters: tuple[str, ...]
     parameters: Mapping[str, Any]
     cluster_parameters: Mapping[str, Mapping[str, Any]] = {}
+    extend_to: Mapping[str, int] = {}
+    """By cluster: the longest run time in all, in minutes, that a job of it may be given; see `on`."""
 
     def schema_for(self, cluster: str) -> Mapping[str, Any]:
         """The JSON Schema of its parameters there."""
         return self.cluster_parameters.get(cluster, self.parameters)
+
+    def on(self, clusters: Iterable["Cluster"]) -> Self:
+        """The same, with what these clusters and its own maximum allow."""
+        found = {each.name: self._longest(each) for each in clusters}
+        return self.model_copy(update={"extend_to": {name: most for name, most in found.items() if most}})
+
+    def _longest(self, cluster: "Cluster") -> int:
+        rules = self.schema_for(cluster.name).get("properties", {}).get("minutes", {})
+        most = cluster.limits.extend_to_minutes or 0
+        return int(min(most, rules.get("maximum", most)))
 
 
 class BrokenBundle(Document):

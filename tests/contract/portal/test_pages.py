@@ -130,7 +130,7 @@ async def test_only_administrators_see_the_administration(visitor: Arrive, alice
     assert (await alice.post(f"/admin/sessions/{job['id']}/stop")).status_code == 403
     administrator = visitor()
     await administrator.sign_in("admin")
-    assert job["id"] in (await administrator.get("/admin/sessions", user="bob")).text
+    assert job["id"] in (await administrator.get("/admin/sessions", q="bob")).text
     await administrator.post(f"/admin/sessions/{job['id']}/stop", page="/admin/sessions")
     assert (await jobs(api))[0]["wanted"] == "stopped"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bwvisu.portal.cards import Card, card
-from bwvisu.portal.documents import Job
+from bwvisu.portal.documents import Application, Cluster, Job
 from tests.support.small_api import job as plain
 
 NOW = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
@@ -38,7 +38,30 @@ def test_a_queued_job_says_why_it_waits_and_when_it_is_expected() -> None:
     ]
     assert shown.reason == "It waits for free nodes."
     assert shown.expected_start == NOW + timedelta(minutes=30)
-    assert (shown.can_connect, shown.can_stop, shown.can_extend) == (False, True, True)
+    assert (shown.can_connect, shown.can_stop, shown.more_time) == (False, True, ())
+
+
+@pytest.mark.parametrize(
+    ("limit", "maximum", "slurm", "offered"),
+    [
+        (240, 1440, SLURM, (30, 60, 120)),
+        (240, 100, SLURM, (30,)),  # the application's own maximum counts, too
+        (240, 1440, {**SLURM, "time_limit_minutes": 200}, (30,)),
+        (240, 1440, None, (30, 60, 120)),  # as it was asked for: 60
+        (60, 1440, SLURM, ()),
+        (None, 1440, SLURM, ()),  # the site allows no other run time
+    ],
+)
+def test_more_time_is_offered_as_far_as_site_and_application_allow(
+    limit: int | None, maximum: int, slurm: Any, offered: tuple[int, ...]
+) -> None:
+    minutes = {"properties": {"minutes": {"type": "integer", "maximum": maximum}}}
+    plain_application = {"name": "terminal", "title": "T", "summary": "", "version": "1", "category": ""}
+    application = Application.model_validate({**plain_application, "clusters": ["main"], "parameters": minutes})
+    cluster = Cluster.model_validate({"name": "main", "title": "", "limits": {"extend_to_minutes": limit}})
+    job = Job.model_validate(plain(state="running", slurm=slurm))
+    assert card(job, application.on([cluster]), NOW).more_time == offered
+    assert card(job, None, NOW).more_time == ()
 
 
 def test_a_ready_job_can_be_entered_and_says_when_it_ends() -> None:
@@ -56,7 +79,7 @@ def test_its_owner_is_warned_before_the_end() -> None:
 def test_a_job_that_is_being_stopped_offers_nothing_more() -> None:
     shown = made(state="available", wanted="stopped", slurm=SLURM)
     assert shown.state == "Stopping"
-    assert (shown.can_connect, shown.can_stop, shown.can_extend) == (False, False, False)
+    assert (shown.can_connect, shown.can_stop, shown.more_time) == (False, False, ())
 
 
 @pytest.mark.parametrize(
@@ -73,7 +96,7 @@ def test_an_ended_job_says_what_to_do_next(outcome: str, bad: bool, advice: str)
     shown = made(state="finished", outcome=outcome, timeline=timeline("accepted", "submitted", "finished"))
     assert (shown.bad, shown.advice) == (bad, advice)
     assert [step.progress for step in shown.steps] == ["done", "done", "skipped", "skipped"]
-    assert (shown.can_connect, shown.can_stop, shown.can_extend) == (False, False, False)
+    assert (shown.can_connect, shown.can_stop, shown.more_time) == (False, False, ())
 
 
 def test_a_job_that_went_back_shows_the_way_it_goes_now() -> None:

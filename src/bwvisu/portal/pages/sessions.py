@@ -1,5 +1,6 @@
 """My sessions: what runs, what waits, what has ended, and everything that can be done about it."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -7,23 +8,31 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
-from bwvisu.errors import Conflict, TryAgain, UserError
+from bwvisu.errors import BwvisuError, TryAgain, UserError
 from bwvisu.portal.api import Api
-from bwvisu.portal.cards import Card, card
-from bwvisu.portal.documents import Application, Job
+from bwvisu.portal.cards import Card, card, run_time
+from bwvisu.portal.documents import Application, Cluster, Job
+from bwvisu.portal.texts import _
 from bwvisu.portal.web import Pages, PostedForm, TheApi, own_page, redirect, tell
 
 router = APIRouter()
-MORE = 60
-"""Minutes that *more time* adds."""
 
 
 async def titles(api: Api) -> dict[str, Application]:
     """The catalogue by name; empty where it cannot be read now: cards then show the plain names."""
     try:
-        return {each.name: each for each in (await api.applications()).items}
+        catalogue, clusters = await asyncio.gather(api.applications(), _clusters(api))
+        return {each.name: each.on(clusters) for each in catalogue.items}
     except TryAgain:
         return {}
+
+
+async def _clusters(api: Api) -> tuple[Cluster, ...]:
+    """Without them no more time is offered; that they cannot be read keeps nobody from their sessions."""
+    try:
+        return await api.clusters()
+    except BwvisuError:
+        return ()
 
 
 def cards(jobs: Iterable[Job], applications: dict[str, Application]) -> list[Card]:
@@ -36,7 +45,7 @@ def cards(jobs: Iterable[Job], applications: dict[str, Application]) -> list[Car
 @router.get("/")
 async def sessions(request: Request, api: TheApi, look: Pages) -> Response:
     """The first page."""
-    page, applications = await api.jobs(), await titles(api)
+    page, applications = await asyncio.gather(api.jobs(), titles(api))
     return look.page(request, "sessions.html", cards=cards(page.items, applications), more=page.next_cursor is not None)
 
 
@@ -79,17 +88,21 @@ async def stop(request: Request, api: TheApi, look: Pages, form: PostedForm, job
 
 @router.post("/sessions/{job_id}/extend")
 async def extend(request: Request, api: TheApi, look: Pages, form: PostedForm, job_id: str) -> Response:
-    """An hour more."""
+    """So many minutes more."""
     job, words = await api.job(job_id), look.words(request)
-    minutes = (job.slurm.time_limit_minutes if job.slurm else None) or int(job.parameters.get("minutes") or 0)
+    now, more = run_time(job), form.get("minutes", "")
+    if now is None or not more.isdecimal() or len(more) > 6:
+        raise UserError("The run time of this session cannot be changed.")
     try:
-        answered = await api.extend(job_id, minutes + MORE, job.revision)
-    except (Conflict, UserError) as error:
+        answered = await api.extend(job_id, now + int(more), job.revision)
+    except UserError as error:
         tell(request, str(error), "bad")
         return redirect(own_page(form.get("back")))
     done = answered.extension is not None and answered.extension.state == "applied"
-    said = "The session has an hour more." if done else "An hour more was asked for; the cluster has not answered yet."
-    tell(request, words.gettext(said))
+    answer = (
+        _("The session has more time.") if done else _("More time was asked for; the cluster has not answered yet.")
+    )
+    tell(request, words.gettext(answer))
     return redirect(own_page(form.get("back")))
 
 
