@@ -6,6 +6,7 @@ from pathlib import Path
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
@@ -13,8 +14,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bwvisu.errors import BwvisuError, Conflict, NotFound, OperatorError, TryAgain, UserError
+from bwvisu.portal import metrics
 from bwvisu.portal.api import Api
 from bwvisu.portal.look import Look
+from bwvisu.portal.metrics import PageMetrics
 from bwvisu.portal.pages import administration, catalogue, live, sessions, signing_in, site
 from bwvisu.portal.session import Sealer, Sessions
 from bwvisu.portal.signin import Passwords
@@ -45,9 +48,12 @@ def make_app(settings: PortalSettings, api: Api, sealer: Sealer, passwords: Pass
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_api_route("/livez", _alive, methods=["GET"])
     app.add_api_route("/readyz", _ready, methods=["GET"])
+    app.state.registry = registry = CollectorRegistry()
+    app.add_api_route("/metrics", metrics.show, methods=["GET"])
     _errors(app)
     secure = settings.tls is not None or (settings.public_url or "").startswith("https://")
     app.add_middleware(_Headers, secure=secure)
+    app.add_middleware(PageMetrics, registry=registry)
     app.add_middleware(Sessions, sealer=sealer, lifetime=settings.session_lifetime, secure=secure)
     return app
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from babel import Locale
 from babel.dates import format_datetime, format_timedelta
 from babel.support import NullTranslations, Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -95,11 +96,17 @@ class Look:
 
 
 def _filters(language: str) -> Mapping[str, Any]:
+    locale = Locale.parse(language)
+
+    @lru_cache(maxsize=10_000)  # a page of a hundred sessions has five hundred of them, most of them alike
+    def words(seconds: int, *, directed: bool) -> str:
+        return format_timedelta(timedelta(seconds=seconds), locale=locale, add_direction=directed, threshold=1.1)
+
     def ago(moment: datetime) -> str:
-        return format_timedelta(moment - datetime.now(UTC), locale=language, add_direction=True, threshold=1.1)
+        return words(round((moment - datetime.now(UTC)).total_seconds()), directed=True)
 
     def span(seconds: float) -> str:
-        return format_timedelta(timedelta(seconds=max(0.0, seconds)), locale=language, threshold=1.1)
+        return words(round(max(0.0, seconds)), directed=False)
 
     def moment(value: datetime) -> str:
         return format_datetime(value, "d MMM yyyy, HH:mm:ss 'UTC'", locale=language)
