@@ -19,7 +19,7 @@ from tests.simulation.discretion import Discretion
 from tests.simulation.service import EPOCH, KEYS, QUARANTINE
 from tests.simulation.steps import reachable
 
-LEADERS_OWN = frozenset({"status", "forwards", "users", "clusters"})
+LEADERS_OWN = frozenset({"status", "forwards", "users", "clusters", "notices"})
 
 
 class Violation(Exception):

@@ -16,6 +16,7 @@ key below ``<prefix>/v1/``        writer                holds
 ``audit/{replica}/{page}``        this replica of api   `AuditPage`
 ``users/{cluster}/{user}``        leader                `ClusterUser`
 ``status/{id}``                   leader                `JobStatus`
+``notices/{id}``                  leader                `Notices`
 ``forwards/{id}``                 leader                `JobForwards`
 ``clusters/{name}``               leader                `ClusterView`
 ``requests/{id}/{run}``           keyhole               `PortRequest`
@@ -75,6 +76,10 @@ class Keys:
     def status(self, job_id: JobId) -> str:
         """Key of a job's `JobStatus`."""
         return self.kind("status") + job_id
+
+    def notices(self, job_id: JobId) -> str:
+        """Key of a job's `Notices`."""
+        return self.kind("notices") + job_id
 
     def forwards(self, job_id: JobId) -> str:
         """Key of a job's `JobForwards`."""

@@ -7,6 +7,7 @@ from bwvisu.api.auth import ClusterReader, JobReader
 from bwvisu.api.models import ApplicationList, ApplicationView, ClusterList, ClusterStatus, UserView
 from bwvisu.api.routing import Services, answer, errors
 from bwvisu.api.views import application_view, catalogue_view, cluster_view
+from bwvisu.domain.job import Notice
 from bwvisu.domain.principal import Scope
 from bwvisu.services.accounts import show
 from bwvisu.services.clusters import all_clusters, one_cluster
@@ -63,7 +64,8 @@ async def get_icon(context: Services, principal: JobReader, name: str) -> Respon
 @clusters.get("", operation_id="listClusters", summary="List clusters", response_model=ClusterList, responses=errors())
 async def list_clusters(context: Services, principal: ClusterReader) -> Response:  # noqa: ARG001
     """Every cluster as it was last seen."""
-    return answer(ClusterList(items=tuple(cluster_view(cluster) for cluster in all_clusters(context))))
+    items = tuple(cluster_view(cluster) for cluster in all_clusters(context))
+    return answer(ClusterList(items=items, notify=tuple(Notice) if context.mails else ()))
 
 
 @clusters.get(

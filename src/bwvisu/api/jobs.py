@@ -78,7 +78,7 @@ async def create_job(
     trail.user = new.user
     if len(request.headers.getlist("idempotency-key")) > 1:
         raise InvalidInput([Fault("/idempotency-key", "may be given once")])
-    wanted = JobRequest(new.user, new.application, new.cluster, new.parameters)
+    wanted = JobRequest(new.user, new.application, new.cluster, new.parameters, tuple(dict.fromkeys(new.notify)))
     accepted = await submit(context, wanted, principal, idempotency_key)
     trail.job = accepted.job.spec.id
     location = request.app.url_path_for("get_job", job_id=accepted.job.spec.id)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bwvisu.domain.job import ExtensionState, Scalar, Wanted
+from bwvisu.domain.job import ExtensionState, Notice, Scalar, Wanted
 from bwvisu.domain.lifecycle import Outcome, State
 
 _Word = Annotated[str, Field(min_length=1, max_length=256)]
@@ -38,6 +38,8 @@ class NewJob(Document):
     """Where to run it; none: the first cluster that the application runs on."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """As the application's JSON Schema types them."""
+    notify: Annotated[tuple[Notice, ...], Field(max_length=len(Notice))] = ()
+    """What its owner is told of by mail, each at most once: `notify` of the list of clusters says what is possible."""
 
 
 def _whole(value: object) -> object:
@@ -275,6 +277,8 @@ class ClusterList(Document):
     """All clusters."""
 
     items: tuple[ClusterStatus, ...]
+    notify: tuple[Notice, ...]
+    """What a job's owner can be told of by mail; empty: this installation sends none."""
 
 
 class UserView(Document):

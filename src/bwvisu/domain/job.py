@@ -27,6 +27,17 @@ class Wanted(StrEnum):
     STOPPED = "stopped"
 
 
+class Notice(StrEnum):
+    """What a person may be told of a job by mail; the names are the API's contract."""
+
+    AVAILABLE = "available"
+    """It can be entered."""
+    ENDING = "ending"
+    """Its time is nearly over."""
+    FAILED = "failed"
+    """It has ended, and neither by itself nor because somebody stopped it."""
+
+
 class ServiceName(Record):
     """One port of an application as its bundle declares it."""
 
@@ -80,6 +91,8 @@ class JobSpec(Record):
     stopped_by: str = ""
     """Who wanted it stopped: the person, else the token; empty: nobody, or an older version stopped it."""
     extension: Extension | None = None
+    notify: tuple[Notice, ...] = ()
+    """What its owner wants to be told of by mail."""
     original: OriginalRequest | None = None
     """Where the job came by the original's API."""
 

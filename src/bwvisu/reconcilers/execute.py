@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from bwvisu.adapters.etcd import Delete, DeletePrefix, EtcdError
+from bwvisu.adapters.records import Keys
 from bwvisu.adapters.slurm import Submission
 from bwvisu.domain.job import JobId, JobSpec, JobStatus, Reason, SlurmView
 from bwvisu.domain.lifecycle import Event, Outcome, Phase
@@ -77,6 +78,11 @@ class Script(Protocol):
     async def __call__(self, spec: JobSpec, attempt: int) -> bytes:
         """The script."""
         ...
+
+
+def _alone(keys: Keys, job_id: JobId) -> tuple[str, ...]:
+    """Keys of a job's records of which there is one."""
+    return keys.spec(job_id), keys.status(job_id), keys.secret(job_id), keys.notices(job_id)
 
 
 class Executor:
@@ -226,7 +232,7 @@ class Executor:
         keys = self._records.keys
         await self._writer.forget(
             [
-                *(Delete(key) for key in (keys.spec(job_id), keys.status(job_id), keys.secret(job_id))),
+                *(Delete(key) for key in _alone(keys, job_id)),
                 *(DeletePrefix(prefix) for prefix in (keys.requests(job_id), keys.reports(job_id))),
             ]
         )

@@ -14,6 +14,7 @@ from bwvisu.adapters.etcd import Entry
 from bwvisu.adapters.records import Keys, decode
 from bwvisu.domain.cluster import ClusterUser, ClusterView, Drain, UserLookup
 from bwvisu.domain.job import JobSpec, JobStatus
+from bwvisu.domain.notices import Notices
 from bwvisu.domain.quota import Quota
 from keyhole.domain import JobForwards, PortRequest, Report
 from keyhole.salvage import salvage
@@ -23,6 +24,7 @@ R = TypeVar("R", bound=BaseModel)
 KINDS: Mapping[str, type[BaseModel]] = {
     "specs": JobSpec,
     "status": JobStatus,
+    "notices": Notices,
     "forwards": JobForwards,
     "requests": PortRequest,
     "reports": Report,
@@ -96,6 +98,7 @@ class Records:
         self._listeners: list[Callable[[str, str], None]] = []
         self.specs: Shelf[JobSpec] = Shelf()
         self.status: Shelf[JobStatus] = Shelf()
+        self.notices: Shelf[Notices] = Shelf()
         self.forwards: Shelf[JobForwards] = Shelf()
         self.requests: Shelf[PortRequest] = Shelf()
         self.reports: Shelf[Report] = Shelf()

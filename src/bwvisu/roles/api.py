@@ -45,6 +45,7 @@ def api_context(base: Base, catalogue: Catalogue) -> Context:
         catalogue=catalogue,
         clusters=base.settings.clusters,
         keyhole=base.settings.keyhole,
+        mails=base.settings.mail is not None,
         leases=Leases(base.store),
         now=base.wall,
         random=base.random,

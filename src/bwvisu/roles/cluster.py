@@ -12,6 +12,7 @@ loop                  does                                        nudged by
 ``probe:<gateway>``   asks whether services listen                -
 ``config``            asks Slurm for MinJobAge, partitions …      -
 ``quota``             frees the places of jobs that are over      every change of a status
+``mail``              mails those who want to be told             -
 ``publish``           shows the cluster's state to the API        -
 ====================  ==========================================  =======================
 
@@ -54,6 +55,7 @@ from bwvisu.roles.conversions import (
     slurm_settings,
     ssh_settings,
 )
+from bwvisu.roles.mail import mail_loops
 from bwvisu.roles.nodes import Nodes
 from bwvisu.settings import ClusterSettings
 from keyhole.domain import Grant, Report
@@ -120,6 +122,7 @@ class ClusterTerm:
         self._config = self._loop("config", self._learn_config, interval=EVERY)
         quota = QuotaReconciler(name, records, writer)
         self._quota = self._loop("quota", quota.reconcile, interval=10.0, gap=0.2)
+        self._mail = mail_loops(name, base, records, writer)
         self._books = LeaderBooks(name, records, writer, base.wall)
         nodes = command_nodes(self._settings)
         self._nodes = Nodes(name, records, self._books, wire, nodes, self._gateway_board)
@@ -151,6 +154,7 @@ class ClusterTerm:
             self._retire,
             self._serve,
             self._publish,
+            *self._mail,
             *self._syncs.values(),
             *self._probers,
         )

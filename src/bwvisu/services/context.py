@@ -34,6 +34,8 @@ class Context:
     """So many bytes that nobody can guess, such as `secrets.token_bytes`."""
     keyhole: KeyholeSettings = field(default_factory=KeyholeSettings)
     """What a job's script says of the keyhole."""
+    mails: bool = False
+    """Whether the leader sends mail."""
     bundles: dict[str, int] = field(default_factory=dict)
     """Digests of bundles that are stored, with the revision that created them."""
     turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)

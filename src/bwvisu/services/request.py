@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bwvisu.domain.job import OriginalRequest, Scalar
+from bwvisu.domain.job import Notice, OriginalRequest, Scalar
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class JobRequest:
     application: str
     cluster: str | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
+    notify: tuple[Notice, ...] = ()
+    """Kept with the job, and part of nobody's idempotency key: another wish makes no other job."""
     original: OriginalRequest | None = None
     """Kept with the job, and part of nobody's idempotency key: the original's API has none."""
 

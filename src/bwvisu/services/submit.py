@@ -92,6 +92,8 @@ async def submit(
 def _understood(context: Context, request: JobRequest, principal: Principal) -> _Order:
     if not principal.may_see(request.user):
         raise Forbidden("this token acts for another user")
+    if request.notify and not context.mails:
+        raise InvalidInput([Fault("/notify", "this installation sends no mail")])
     bundle = _bundle(context, request.application)
     cluster = _cluster(context, bundle, request.cluster)
     accounts.check_name(context, cluster, request.user)
@@ -115,6 +117,7 @@ async def _draft(
         created_at=context.now(),
         created_by=principal.name,
         created_for=principal.behalf,
+        notify=request.notify,
         original=request.original,
     )
     allowed = quota.places(context, cluster, bundle.application)

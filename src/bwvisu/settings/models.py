@@ -12,8 +12,9 @@ from bwvisu.domain.principal import Principal, Scope
 from bwvisu.settings.cluster import ClusterSettings
 from bwvisu.settings.portal import PortalSettings
 from bwvisu.settings.tls import ServerTlsSettings, TrustedProxies
-from bwvisu.settings.types import Duration, Endpoint, Name, Port, Section, Sha256, Url, WholeSeconds, matching
+from bwvisu.settings.types import Duration, Endpoint, Name, Port, Section, Sha256, Text, Url, WholeSeconds, matching
 
+Address = Annotated[str, matching(r"[^\s<>@]+@[A-Za-z0-9.-]+", "a mail address")]
 ENVIRONMENT_PREFIX = "BWVISU_"
 """``BWVISU_API__PORT=4300`` overrides ``api.port``; lists and mappings are written as JSON."""
 
@@ -176,6 +177,39 @@ class RetentionSettings(Section):
     """A finished job is shown for so long, then everything of it is forgotten."""
 
 
+class MailSettings(Section):
+    """Mail to those who want to be told of their jobs; sent by the leader."""
+
+    host: Text
+    """The SMTP server."""
+    port: Port = 25
+    """Its port; 587 for submission."""
+    start_tls: bool = True
+    """Begin TLS before anything is said; its certificate is checked."""
+    ca_file: Path | None = None
+    """Who may sign the certificate; none: the system's authorities."""
+    user: str | None = None
+    """Who logs in; none: nobody."""
+    password_file: Path | None = None
+    """File that holds this user's password."""
+    sender: Address
+    """In `From:` and on the envelope, e.g. `bwvisu@example.org`."""
+    address: Annotated[
+        str, matching(r"[^\s{}<>@]*\{user\}[^\s{}<>@]*@[A-Za-z0-9.-]+", "an address such as {user}@example.org")
+    ]
+    """Where a person reads mail; `{user}` in it becomes the user name."""
+    timeout: Duration = 10
+    """For each conversation with the server; seconds."""
+
+    @model_validator(mode="after")
+    def _a_user_has_a_password(self) -> Self:
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("user and password_file belong together")
+        if self.user is not None and not self.start_tls:
+            raise ValueError("a password is not sent in the clear: set start_tls")
+        return self
+
+
 class Settings(BaseSettings):
     """Everything that can be set.  `load` reads it; built directly, it takes its arguments and the environment."""
 
@@ -203,6 +237,8 @@ class Settings(BaseSettings):
     """What can be started."""
     retention: RetentionSettings = RetentionSettings()
     """How long things are kept."""
+    mail: MailSettings | None = None
+    """Mail to those who want to be told of their jobs; none: it is not sent."""
     portal: PortalSettings | None = None
     """The web pages: `bwvisu serve portal`; none: there are none."""
 
