@@ -102,11 +102,18 @@ class Api:
 
     async def clusters(self) -> tuple[Cluster, ...]:
         """All clusters, the first is meant where nobody names one; for persons as they were some seconds ago."""
+        return (await self._clusters()).items
+
+    async def notices(self) -> tuple[str, ...]:
+        """What a person can be told of by mail."""
+        return (await self._clusters()).notify
+
+    async def _clusters(self) -> ClusterList:
         return await (self._common.clusters.get() if self.user else self.clusters_now())
 
-    async def clusters_now(self) -> tuple[Cluster, ...]:
-        """All clusters."""
-        return (await self._get("clusters", ClusterList)).items
+    async def clusters_now(self) -> ClusterList:
+        """All clusters, and what else is said with them."""
+        return await self._get("clusters", ClusterList)
 
     async def accounts(self, user: str) -> tuple[list[str], list[str]]:
         """Clusters on which this person may run jobs, and those that did not answer."""

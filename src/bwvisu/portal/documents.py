@@ -209,6 +209,8 @@ class ClusterList(Document):
     """All clusters."""
 
     items: tuple[Cluster, ...]
+    notify: tuple[str, ...] = ()
+    """What a job's owner can be told of by mail."""
 
 
 class UserUsage(Document):

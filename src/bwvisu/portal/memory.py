@@ -3,7 +3,7 @@
 Other frontends may keep things there, too: only what is below ``portal`` is ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from bwvisu.errors import Conflict, Fault, TryAgain, UserError
@@ -41,10 +41,22 @@ class Memory:
         """Its presets by title."""
         return dict(self._of("presets").get(application, {}))
 
-    async def remember(self, application: str, values: Mapping[str, Any]) -> None:
-        """Keep the values of a start; that they are lost harms nobody."""
+    def notify(self) -> list[str]:
+        """What the person wants to be told of by mail, as chosen last."""
+        ours = self._values.get("portal")
+        found = ours.get("notify") if isinstance(ours, dict) else None
+        return [str(each) for each in found] if isinstance(found, list) else []
+
+    async def remember(self, application: str, values: Mapping[str, Any], notify: Sequence[str] | None = None) -> None:
+        """Keep the values of a start, and the choice of mails where there was one; that they are lost harms nobody."""
+
+        def change(ours: dict[str, Any]) -> None:
+            ours.setdefault("last", {}).update({application: dict(values)})
+            if notify is not None:
+                ours["notify"] = list(notify)
+
         try:
-            await self._change(lambda ours: ours.setdefault("last", {}).update({application: dict(values)}))
+            await self._change(change)
         except (TryAgain, UserError):
             return
 

@@ -175,6 +175,7 @@ async def service(
     wait: bool = True,
     keys: Keys | None = None,
     streams: Limits | None = None,
+    mails: bool = False,
 ) -> AsyncIterator[Service]:
     """Everything up, on a prefix of its own or, beside another replica, on ``keys``.
 
@@ -195,6 +196,7 @@ async def service(
             _now,
             secrets.token_bytes,
             KeyholeSettings(public_urls=("http://keyhole.example.org:4243",)),
+            mails,
         )
         leader = Leader(store, keys)
         app = make_app(context, token_settings(), rate=rate, basic=basic_settings(), streams=streams)

@@ -119,7 +119,9 @@ async def test_a_server_that_nobody_vouches_for_gets_neither_password_nor_mail(
 
 
 async def test_a_wrong_password_is_in_no_error(server: MailServer) -> None:
-    wrong = MailServer(server.host, server.port, ca_file=server.ca_file, user="bwvisu", password="a secret guess")
+    wrong = MailServer(
+        server.host, server.port, ca_file=server.ca_file, user="bwvisu", password="a secret guess", timeout=1
+    )
     with pytest.raises(MailRefused, match="the mail server") as refused:
         await send(wrong, LETTER)
     assert "guess" not in str(refused.value)

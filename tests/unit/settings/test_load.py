@@ -73,6 +73,32 @@ def test_what_takes_effect_can_be_read_again(path: Path) -> None:
     assert again == settings
 
 
+MAIL = 'mail: {host: smtp, sender: bwvisu@example.org, address: "{user}@example.org"}\n'
+
+
+def test_mail_is_sent_over_tls_unless_the_site_says_otherwise(path: Path) -> None:
+    assert read(path, GOOD).mail is None
+    mail = read(path, GOOD + MAIL).mail
+    assert mail is not None
+    assert (mail.port, mail.start_tls, mail.timeout, mail.address) == (25, True, 10, "{user}@example.org")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("user: x", "user and password_file belong together"),
+        ("user: x, password_file: /p, start_tls: false", "a password is not sent in the clear"),
+        ("address: me@example.org", "must be an address such as {user}@example.org"),
+        ('sender: "a b@example.org"', "must be a mail address"),
+    ],
+)
+def test_mail_settings_that_cannot_work_are_told(path: Path, more: str, words: str) -> None:
+    section = yaml.safe_load(MAIL)
+    section["mail"] |= yaml.safe_load("{" + more + "}")
+    (fault,) = faults(path, GOOD + yaml.safe_dump(section))
+    assert words in fault
+
+
 def test_the_environment_wins(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BWVISU_API__PORT", "4300")
     monkeypatch.setenv("BWVISU_CLUSTERS__MAIN__SLURM__POLL_INTERVAL", "1m")

@@ -1,5 +1,6 @@
 """What can be started, and the form that starts it."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from bwvisu.errors import Conflict, Fault, InvalidInput, NotFound, UserError
 from bwvisu.portal import form as forms
+from bwvisu.portal import notices
 from bwvisu.portal.documents import Application
 from bwvisu.portal.memory import Memory
 from bwvisu.portal.web import OnePerson, Pages, PostedForm, TheApi, redirect, tell
@@ -40,8 +42,8 @@ async def show_form(
 ) -> Response:
     """The form: with the values of a job, of a preset, or of the last time."""
     application = await api.application(name)
-    memory = await Memory.read(api)
-    values = memory.last(name)
+    memory, possible = await asyncio.gather(Memory.read(api), api.notices())
+    values, notify = memory.last(name), memory.notify()
     if job:
         again = await api.job(job)
         values, cluster = dict(again.parameters), cluster or again.cluster
@@ -49,7 +51,9 @@ async def show_form(
         values = memory.presets(name).get(preset, {})
     if draft := _draft(request, name):
         values, cluster = forms.parameters(application.parameters, draft), draft.get("cluster", cluster)
-    return _form(request, look, person.clusters, application, cluster, values, memory)
+        notify = notices.ticked(draft)
+    mails = notices.asked(possible, notify)
+    return _form(request, look, person.clusters, application, cluster, values, memory, mails)
 
 
 @router.post("/applications/{name}")
@@ -60,7 +64,8 @@ async def launch(
     application = await api.application(name)
     cluster = form.get("cluster") or _clusters(application, person.clusters)[0]
     values = forms.parameters(application.schema_for(cluster), form)
-    memory = await Memory.read(api)
+    memory, possible = await asyncio.gather(Memory.read(api), api.notices())
+    mails = notices.asked(possible, notices.ticked(form))
     words = look.words(request)
     if form.get("do") == "save-preset":
         title = form.get("preset", "").strip()
@@ -68,18 +73,22 @@ async def launch(
         if not faults:
             tell(request, words.gettext("The preset was saved."))
             return redirect(f"/applications/{name}", preset=title, cluster=cluster)
-        return _form(request, look, person.clusters, application, cluster, values, memory, faults)
+        return _form(request, look, person.clusters, application, cluster, values, memory, mails, faults)
     if form.get("do") == "drop-preset":
         await memory.drop_preset(name, form.get("preset", ""))
         return redirect(f"/applications/{name}", cluster=cluster)
     body = {"user": person.user, "application": name, "cluster": cluster, "parameters": values}
+    if notify := [each.name for each in mails if each.chosen]:
+        body["notify"] = notify
     try:
         job = await api.submit(body, form.get("key") or secrets.token_hex(16))
     except InvalidInput as error:
-        return _form(request, look, person.clusters, application, cluster, values, memory, error.faults)
+        return _form(request, look, person.clusters, application, cluster, values, memory, mails, error.faults)
     except (Conflict, UserError) as error:
-        return _form(request, look, person.clusters, application, cluster, values, memory, [Fault("", str(error))])
-    await memory.remember(name, values)
+        return _form(
+            request, look, person.clusters, application, cluster, values, memory, mails, [Fault("", str(error))]
+        )
+    await memory.remember(name, values, notify if mails else None)
     request.session.pop("draft", None)
     return redirect(f"/#job-{job.id}")
 
@@ -99,6 +108,7 @@ def _form(
     cluster: str,
     values: Mapping[str, Any],
     memory: Memory,
+    mails: Sequence[notices.Notice],
     faults: Sequence[Fault] = (),
 ) -> Response:
     clusters = _clusters(application, accounts)
@@ -114,6 +124,7 @@ def _form(
         fields=forms.fields(schema, values, faults),
         faults=forms.general_faults(schema, faults),
         presets=memory.presets(application.name),
+        notices=mails,
         key=secrets.token_hex(16),
     )
 
