@@ -87,9 +87,10 @@ def more(schema: Mapping[str, Any], values: Mapping[str, Any], name: str) -> dic
     return {**values, **({} if value is None else {name: doubled})}
 
 
-def pointers(schema: Mapping[str, Any]) -> frozenset[str]:
-    """Of the fields that are asked: other faults belong to none of them."""
-    return frozenset(f"{PARAMETERS}{name}" for name in schema.get("properties", {}))
+def general_faults(schema: Mapping[str, Any], faults: Sequence[Fault]) -> list[str]:
+    """What the API objected to beside the fields that are asked."""
+    known = {f"{PARAMETERS}{name}" for name in schema.get("properties", {})}
+    return [fault.detail for fault in faults if fault.pointer not in known]
 
 
 def in_words(faults: Sequence[Fault], translate: Translate) -> list[Fault]:

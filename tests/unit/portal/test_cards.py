@@ -36,7 +36,8 @@ def test_a_queued_job_says_why_it_waits_and_when_it_is_expected() -> None:
         ("ahead", None),
         ("ahead", None),
     ]
-    assert shown.reason == "It waits for free nodes."
+    assert shown.reason
+    assert shown.reason.message == "It waits for free nodes."
     assert shown.expected_start == NOW + timedelta(minutes=30)
     assert (shown.can_connect, shown.can_stop, shown.can_extend) == (False, True, True)
 

@@ -63,24 +63,29 @@ async def launch(
     cluster = form.get("cluster") or _clusters(application, person.clusters)[0]
     values = forms.parameters(application.schema_for(cluster), form)
     memory = await Memory.read(api)
-    words = look.words(request)
-    if form.get("do") == "save-preset":
-        title = form.get("preset", "").strip()
-        faults = await memory.save_preset(name, title, values)
-        if not faults:
-            tell(request, words.gettext("The preset was saved."))
-            return redirect(f"/applications/{name}", preset=title, cluster=cluster)
+
+    def show(faults: Sequence[Fault]) -> Response:
         return _form(request, look, person.clusters, application, cluster, values, memory, faults)
-    if form.get("do") == "drop-preset":
-        await memory.drop_preset(name, form.get("preset", ""))
-        return redirect(f"/applications/{name}", cluster=cluster)
+
+    match form.get("do"):
+        case "choose-cluster":
+            return show(())
+        case "save-preset":
+            title = form.get("preset", "").strip()
+            if faults := await memory.save_preset(name, title, values):
+                return show(faults)
+            tell(request, look.words(request).gettext("The preset was saved."))
+            return redirect(f"/applications/{name}", preset=title, cluster=cluster)
+        case "drop-preset":
+            await memory.drop_preset(name, form.get("preset", ""))
+            return redirect(f"/applications/{name}", cluster=cluster)
     body = {"user": person.user, "application": name, "cluster": cluster, "parameters": values}
     try:
         job = await api.submit(body, form.get("key") or secrets.token_hex(16))
     except InvalidInput as error:
-        return _form(request, look, person.clusters, application, cluster, values, memory, error.faults)
+        return show(error.faults)
     except (Conflict, UserError) as error:
-        return _form(request, look, person.clusters, application, cluster, values, memory, [Fault("", str(error))])
+        return show([Fault("", str(error))])
     await memory.remember(name, values)
     request.session.pop("draft", None)
     return redirect(f"/#job-{job.id}")
@@ -115,7 +120,7 @@ def _form(
         clusters=clusters,
         cluster=chosen,
         fields=forms.fields(schema, values, told),
-        faults=[fault.detail for fault in told if fault.pointer not in forms.pointers(schema)],
+        faults=forms.general_faults(schema, told),
         presets=memory.presets(application.name),
         key=secrets.token_hex(16),
     )
