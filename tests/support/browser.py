@@ -41,7 +41,7 @@ def chromium(width: int = 1200, height: int = 900, scale: float = 1) -> Iterator
 @contextmanager
 def new_page(browser: Browser, **options: Any) -> Iterator[Page]:
     """A page of somebody whom no server knows yet; ``options``: of Playwright's contexts, e.g. `color_scheme`."""
-    context = browser.new_context(**({} if "viewport" in options else {"no_viewport": True}), **options)
+    context = browser.new_context(no_viewport="viewport" not in options or None, **options)
     context.set_default_timeout(PATIENCE)
     try:
         yield context.new_page()

@@ -101,7 +101,9 @@ def in_words(faults: Sequence[Fault], translate: Translate) -> list[Fault]:
 def shown(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Titles and values of a job; of a choice its title, behind a number its unit."""
     known = schema.get("properties", {})
-    return [(str(known.get(name, {}).get("title") or name), _shown(known.get(name, {}), values[name])) for name in values]
+    return [
+        (str(known.get(name, {}).get("title") or name), _shown(known.get(name, {}), values[name])) for name in values
+    ]
 
 
 def _shown(rules: Mapping[str, Any], value: Any) -> Any:

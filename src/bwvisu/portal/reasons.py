@@ -16,9 +16,7 @@ SENTENCES: Mapping[str, str] = {
     "slurm:JobHeldUser": _("It is held by its owner."),
     "slurm:JobHeldAdmin": _("It is held by an administrator."),
     "slurm:Dependency": _("It waits for another job."),
-    "slurm:DependencyNeverSatisfied": _(
-        "It waits for a job that will never end as required; it will never start."
-    ),
+    "slurm:DependencyNeverSatisfied": _("It waits for a job that will never end as required; it will never start."),
     "slurm:PartitionDown": _("Its partition is closed; it starts when an administrator opens it."),
     "slurm:PartitionInactive": _("Its partition is not active; it starts when an administrator activates it."),
     "slurm:PartitionTimeLimit": _("It asks for more time than its partition allows; as it is, it will never start."),
@@ -34,9 +32,7 @@ SENTENCES: Mapping[str, str] = {
     ),
     "cluster-unreachable": _("The cluster does not answer; the job is submitted as soon as it does."),
     "user-not-found": _("The cluster does not find its owner's account; it is asked again before the job is given up."),
-    "user-limit": _(
-        "Its owner has as many jobs there as are allowed at once; it is submitted when one of them ends."
-    ),
+    "user-limit": _("Its owner has as many jobs there as are allowed at once; it is submitted when one of them ends."),
     "starting": _("It runs; the application is not listening yet."),
     "not-listening": _("It has run for long and does not listen yet; the end of its log may say why."),
     "not-answering": _("The application has stopped answering at one of its ports."),
@@ -44,9 +40,7 @@ SENTENCES: Mapping[str, str] = {
     "unreadable-record": _("What was seen of this job cannot be read by this version."),
     # why it ended
     "completed": _("It ended by itself."),
-    "never-listened": _(
-        "It ended and never listened at its ports: the end of its log may say why."
-    ),
+    "never-listened": _("It ended and never listened at its ports: the end of its log may say why."),
     "cancelled-by-user": _("It was stopped by its owner."),
     "cancelled-by-administrator": _("It was stopped by an administrator, not by its owner."),
     "cancelled-on-cluster": _("It was cancelled on the cluster, not here."),

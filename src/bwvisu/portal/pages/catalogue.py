@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from bwvisu.errors import Conflict, Fault, InvalidInput, NotFound, UserError
+from bwvisu.errors import Fault, InvalidInput, NotFound, UserError
 from bwvisu.portal import form as forms
 from bwvisu.portal.documents import Application
 from bwvisu.portal.memory import Memory
@@ -82,10 +82,8 @@ async def launch(
     body = {"user": person.user, "application": name, "cluster": cluster, "parameters": values}
     try:
         job = await api.submit(body, form.get("key") or secrets.token_hex(16))
-    except InvalidInput as error:
-        return show(error.faults)
-    except (Conflict, UserError) as error:
-        return show([Fault("", str(error))])
+    except UserError as error:
+        return show(error.faults if isinstance(error, InvalidInput) else [Fault("", str(error))])
     await memory.remember(name, values)
     request.session.pop("draft", None)
     return redirect(f"/#job-{job.id}")

@@ -65,7 +65,7 @@ class Stream:
             await asyncio.sleep(max(pause, min(after, LONGEST_PAUSE)))
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _trouble(self, now: bool) -> None:  # noqa: FBT001 said once, where it begins and where it ends
+    async def _trouble(self, now: bool) -> None:
         if now != self._troubled:
             self._troubled = now
             await self._say("trouble", self._look.text(self._request, "part_trouble.html", trouble=now))
