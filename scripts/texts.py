@@ -80,7 +80,7 @@ def faulty(path: Path, template: Catalog) -> Iterator[str]:
 def wrong(message: Message) -> str:
     """What is wrong with one translation; empty: nothing."""
     sources = [message.id] if isinstance(message.id, str) else list(message.id)
-    translations = [message.string] if isinstance(message.string, str) else list(message.string)
+    translations = [message.string] if isinstance(message.string, str) else list(message.string or ("",))
     if message.fuzzy:
         return "only guessed"
     if not all(translations):

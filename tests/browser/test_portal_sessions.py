@@ -72,7 +72,7 @@ def test_it_is_started_again_with_the_same_or_with_other_values(portal: Callable
 
 def test_a_session_that_failed_says_why_and_what_to_do(portal: Callable[..., Portal]) -> None:
     mine = portal()
-    job_id = mine.launch("command", {"Line": "echo the; echo; echo disk is full; exit 3"})
+    job_id = mine.launch("served", {"Line": "echo the; echo; echo disk is full; exit 3"})
     mine.open(f"/sessions/{job_id}")  # the card, the times and the log come by themselves
     mine.expect(job_id, "Failed")
     expect(mine.card(job_id)).to_contain_text("exit code 3")

@@ -84,3 +84,16 @@ def test_a_job_that_went_back_shows_the_way_it_goes_now() -> None:
 
 def test_a_state_of_a_later_version_is_shown_by_its_own_name() -> None:
     assert made(state="hibernating").state == "hibernating"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "parameters", "more"),
+    [
+        ("out_of_memory", {"memory": 4}, "memory"),
+        ("out_of_memory", {"memory": 0}, ""),
+        ("timeout", {"minutes": 60}, "minutes"),
+        ("failed", {"minutes": 60, "memory": 4}, ""),
+    ],
+)
+def test_what_there_was_too_little_of_is_named(outcome: str, parameters: dict[str, Any], more: str) -> None:
+    assert made(state="finished", outcome=outcome, parameters=parameters).more == more

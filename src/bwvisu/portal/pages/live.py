@@ -87,7 +87,10 @@ class Stream:
         card = self._look.text(self._request, "part_card.html", card=shown, oob=True, alone=bool(self._job))
         if not self._job:
             return card
-        log = await self._api.text(job.id, "log")
+        try:
+            log = await self._api.text(job.id, "log")
+        except BwvisuError:  # the card matters more
+            log = ""
         return card + self._look.text(self._request, "part_facts.html", card=shown, log=log, oob=True)
 
     def _whole(self) -> str:
