@@ -70,3 +70,16 @@ def test_a_preset_is_kept_used_and_removed(portal: Callable[..., Portal]) -> Non
 
     mine.page.get_by_role("button", name="Remove the preset My <evening> & runs").click()
     expect(mine.page.get_by_role("link", name="My <evening> & runs")).to_have_count(0)
+
+
+def test_each_cluster_has_its_own_limits_and_choosing_one_keeps_what_was_typed(portal: Callable[..., Portal]) -> None:
+    mine = portal()
+    mine.open("/applications/picky")
+    minutes = mine.page.get_by_label("Run time", exact=True)
+    expect(minutes).to_have_accessible_description("5 to 120 min")
+    mine.fill({"Run time": "45", "Note": "kept"})
+    mine.page.get_by_label("Cluster").select_option("away")
+    expect(minutes).to_have_accessible_description("5 to 60 min")
+    assert (field(mine.page, "minutes"), field(mine.page, "note")) == ("45", "kept")
+    expect(mine.page.get_by_label("Cluster")).to_have_value("away")
+    expect(mine.page.get_by_role("alert")).to_have_count(0)

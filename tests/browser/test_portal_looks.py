@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
-from bwvisu.cli.local import LocalService
+from bwvisu.cli.local import LocalService, until
 from tests.support.axe import violations
 from tests.support.browser import new_page
 from tests.support.portal_pages import Portal
@@ -114,7 +114,7 @@ def test_nothing_moves_for_whoever_wants_that(portal: Callable[..., Portal], sho
     mine.open()
     assert mine.page.evaluate(animated) > 0
     mine.page.emulate_media(reduced_motion="reduce")
-    mine.page.wait_for_function(f"{animated} === 0")
+    until(lambda: mine.page.evaluate(animated) == 0, 5, "nothing moves")
 
 
 def test_in_german_nothing_is_english_but_what_applications_say(

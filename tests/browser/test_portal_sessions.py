@@ -99,14 +99,18 @@ def test_its_owner_is_told_when_it_is_ready_before_its_end_and_when_it_ended_une
     mine.page.add_init_script(NOTES)
     job_id = mine.launch("picky", {"Run time": "5"})
     mine.expect(job_id, "Ready")
-    mine.page.wait_for_function("notes.length == 2")
+    until(lambda: len(notes(mine)) == 2, 20, "it is told that it is ready and that it ends soon")
+    assert sorted(notes(mine)) == ["Picky ends in ten minutes", "Picky is ready"]
     (job,) = slurm_jobs(sandbox, job_id)
     sandbox.run("cmd1", ["scancel", job["id"]], user="alice").check_returncode()
     mine.expect(job_id, "Stopped")
-    failed = mine.launch("command", {"Line": "read -t 3 <> <(:); exit 1"})
-    mine.expect(failed, "Failed")
-    mine.page.wait_for_function("notes.length == 1")  # another page load, so counted anew
-    assert mine.page.evaluate("notes") == ["Command has ended unexpectedly"]
+    until(lambda: len(notes(mine)) == 3, 20, "it is told that it has ended")
+    assert notes(mine)[-1] == "Picky has ended unexpectedly"
+
+
+def notes(person: Portal) -> list[str]:
+    """What the page has told the system to show."""
+    return list(person.page.evaluate("notes"))
 
 
 def test_what_a_program_of_ones_own_needs_is_shown_and_copied(portal: Callable[..., Portal], alice: Person) -> None:
@@ -122,7 +126,18 @@ def test_what_a_program_of_ones_own_needs_is_shown_and_copied(portal: Callable[.
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == access["native"]
     assert access["password"] not in page.url
-    mine.stop(job_id)
+
+
+def test_an_hour_more_is_shown_as_soon_as_the_cluster_gives_it(portal: Callable[..., Portal], alice: Person) -> None:
+    mine = portal()
+    job_id = mine.launch("picky", {"Run time": "30"})
+    mine.expect(job_id, "Ready")
+    expect(mine.card(job_id).locator(".left")).to_contain_text("minutes")
+    mine.press(job_id, "One hour more")
+    expect(mine.page.locator("#told")).to_contain_text("hour")
+    expect(mine.card(job_id).locator(".left")).to_contain_text("in 1 hour", timeout=30_000)
+    assert alice.job(job_id)["slurm"]["time_limit_minutes"] == 90
+    mine.press(job_id, "Stop")
 
 
 @pytest.fixture

@@ -46,6 +46,9 @@ MORE = {"timeout": "minutes", "out_of_memory": "memory"}
 """Outcome -> the parameter of which there was too little."""
 GOOD_ENDINGS = frozenset({"completed", "cancelled"})
 
+FOREIGN = frozenset({"cancelled-on-cluster", "cancelled-by-administrator", "preempted", "revoked"})
+"""Reasons of an end that its owner did not ask for, though Slurm calls it cancelled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -100,7 +103,8 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         ends_soon=ends_at is not None and job.state == "available" and ends_at - now < SOON,
         advice=ADVICE.get(job.outcome or "", "") if job.finished else "",
         more=_more(job),
-        bad=job.finished and job.outcome not in GOOD_ENDINGS,
+        bad=job.finished
+        and (job.outcome not in GOOD_ENDINGS or (job.reason is not None and job.reason.code in FOREIGN)),
         can_connect=job.state == "available" and not stopping,
         can_stop=not job.finished and not stopping,
         can_extend=job.state in {"submitted", "running", "available"} and not stopping,

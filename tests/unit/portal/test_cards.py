@@ -97,3 +97,9 @@ def test_a_state_of_a_later_version_is_shown_by_its_own_name() -> None:
 )
 def test_what_there_was_too_little_of_is_named(outcome: str, parameters: dict[str, Any], more: str) -> None:
     assert made(state="finished", outcome=outcome, parameters=parameters).more == more
+
+
+@pytest.mark.parametrize(("code", "bad"), [("cancelled-by-user", False), ("cancelled-by-administrator", True)])
+def test_an_end_that_its_owner_did_not_ask_for_is_no_good_one(code: str, bad: bool) -> None:
+    reason = {"code": code, "message": "It was stopped."}
+    assert made(state="finished", outcome="cancelled", reason=reason).bad is bad
