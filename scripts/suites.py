@@ -46,7 +46,7 @@ GROUPS: dict[str, tuple[Suite, ...]] = {
         Suite("contract", "tests/contract", 13 * MINUTE),
         Suite("clients", "tests/clients", 105),
         Suite("cluster", "tests/cluster", 16 * MINUTE),
-        Suite("browser", "tests/browser", 110, ("-m", "not heavy")),
+        Suite("browser", "tests/browser", 230, ("-m", "not heavy")),
     ),
     "heavy": (
         Suite("heavy", "tests/heavy", 90 * MINUTE),

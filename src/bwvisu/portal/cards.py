@@ -4,17 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bwvisu.portal.documents import Application, Job
+from bwvisu.portal.documents import Application, Job, Reason
+from bwvisu.portal.texts import _
 
 Progress = Literal["done", "now", "ahead", "skipped"]
 STEPS = ("accepted", "submitted", "running", "available")
 SOON = timedelta(minutes=10)
 """So long before its end a job's owner is warned."""
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogue; it is translated where it is shown."""
-    return text
 
 
 STEP_NAMES = {
@@ -48,7 +44,12 @@ ADVICE = {
 }
 MORE_TIME = (30, 60, 120, 240)
 """Minutes that a person may choose to add."""
+MORE = {"timeout": "minutes", "out_of_memory": "memory"}
+"""Outcome -> the parameter of which there was too little."""
 GOOD_ENDINGS = frozenset({"completed", "cancelled"})
+
+FOREIGN = frozenset({"cancelled-on-cluster", "cancelled-by-administrator", "preempted", "revoked"})
+"""Reasons of an end that its owner did not ask for, though Slurm calls it cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,14 @@ class Card:
     title: str
     state: str
     steps: tuple[Step, ...]
-    reason: str
+    reason: Reason | None
     expected_start: datetime | None
     ends_at: datetime | None
+    ended_at: datetime | None
     ends_soon: bool
     advice: str
+    more: str
+    """The parameter that should be larger the next time; empty: none."""
     bad: bool
     """It did not end well."""
     can_connect: bool
@@ -95,12 +99,15 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         title=application.title if application else job.application,
         state=OUTCOMES.get(job.outcome or "", _("Ended")) if job.finished else _state(job, stopping=stopping),
         steps=_steps(job),
-        reason=job.reason.message if job.reason else "",
+        reason=job.reason,
         expected_start=slurm.expected_start_at if slurm and job.state == "submitted" else None,
         ends_at=ends_at,
+        ended_at=job.timeline[-1].at if job.finished and job.timeline else None,
         ends_soon=ends_at is not None and job.state == "available" and ends_at - now < SOON,
         advice=ADVICE.get(job.outcome or "", "") if job.finished else "",
-        bad=job.finished and job.outcome not in GOOD_ENDINGS,
+        more=_more(job),
+        bad=job.finished
+        and (job.outcome not in GOOD_ENDINGS or (job.reason is not None and job.reason.code in FOREIGN)),
         can_connect=job.state == "available" and not stopping,
         can_stop=not job.finished and not stopping,
         more_time=() if stopping else _more_time(job, application),
@@ -120,6 +127,12 @@ def _more_time(job: Job, application: Application | None) -> tuple[int, ...]:
     if job.state not in {"submitted", "running", "available"} or application is None or now is None:
         return ()
     return tuple(more for more in MORE_TIME if now + more <= application.extend_to.get(job.cluster, 0))
+
+
+def _more(job: Job) -> str:
+    """Where nothing was asked for, Slurm's default was given, which nobody here knows: then the person must say it."""
+    name = MORE.get(job.outcome or "", "")
+    return name if job.parameters.get(name) else ""
 
 
 def _state(job: Job, *, stopping: bool) -> str:

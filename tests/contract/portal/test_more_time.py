@@ -53,12 +53,12 @@ async def test_a_person_chooses_among_what_is_allowed(alice: Visitor, api: Servi
     assert (spec.extension.minutes, spec.extension.asked_for) == (45, "alice")
 
 
-async def test_what_is_not_allowed_is_refused_in_the_apis_words(alice: Visitor, api: Service) -> None:
+async def test_what_is_not_allowed_is_refused_with_the_reason(alice: Visitor, api: Service) -> None:
     job = await api.submit()
     await api.leader.sees(job["id"], RUNNING)
     await eventually_true(lambda: _runs(api, job["id"]))
     answer = await alice.post(f"/sessions/{job['id']}/extend", {"minutes": "60"})
-    assert "Probe allows at most 60 minutes." in answer.text
+    assert "At most 60 minutes are allowed." in answer.text
     for wrong in ("", "-5", "much", "9" * 9):
         assert (await alice.post(f"/sessions/{job['id']}/extend", {"minutes": wrong})).status_code == 400
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from bwvisu.errors import Conflict, Fault, InvalidInput, NotFound, UserError
+from bwvisu.errors import Fault, InvalidInput, NotFound, UserError
 from bwvisu.portal import form as forms
 from bwvisu.portal import notices
 from bwvisu.portal.documents import Application
@@ -39,14 +39,16 @@ async def show_form(
     cluster: str = "",
     job: str = "",
     preset: str = "",
+    more: str = "",
 ) -> Response:
-    """The form: with the values of a job, of a preset, or of the last time."""
+    """The form: with the values of a job (and twice as much of what it lacked), of a preset, or of the last time."""
     application = await api.application(name)
     memory, possible = await asyncio.gather(Memory.read(api), api.notices())
     values, notify = memory.last(name), memory.notify()
     if job:
         again = await api.job(job)
-        values, cluster = dict(again.parameters), cluster or again.cluster
+        cluster = cluster or again.cluster
+        values = forms.more(application.schema_for(cluster), again.parameters, more)
     elif preset:
         values = memory.presets(name).get(preset, {})
     if draft := _draft(request, name):
@@ -66,28 +68,29 @@ async def launch(
     values = forms.parameters(application.schema_for(cluster), form)
     memory, possible = await asyncio.gather(Memory.read(api), api.notices())
     mails = notices.asked(possible, notices.ticked(form))
-    words = look.words(request)
-    if form.get("do") == "save-preset":
-        title = form.get("preset", "").strip()
-        faults = await memory.save_preset(name, title, values)
-        if not faults:
-            tell(request, words.gettext("The preset was saved."))
-            return redirect(f"/applications/{name}", preset=title, cluster=cluster)
+
+    def show(faults: Sequence[Fault]) -> Response:
         return _form(request, look, person.clusters, application, cluster, values, memory, mails, faults)
-    if form.get("do") == "drop-preset":
-        await memory.drop_preset(name, form.get("preset", ""))
-        return redirect(f"/applications/{name}", cluster=cluster)
+
+    match form.get("do"):
+        case "choose-cluster":
+            return show(())
+        case "save-preset":
+            title = form.get("preset", "").strip()
+            if faults := await memory.save_preset(name, title, values):
+                return show(faults)
+            tell(request, look.words(request).gettext("The preset was saved."))
+            return redirect(f"/applications/{name}", preset=title, cluster=cluster)
+        case "drop-preset":
+            await memory.drop_preset(name, form.get("preset", ""))
+            return redirect(f"/applications/{name}", cluster=cluster)
     body = {"user": person.user, "application": name, "cluster": cluster, "parameters": values}
     if notify := [each.name for each in mails if each.chosen]:
         body["notify"] = notify
     try:
         job = await api.submit(body, form.get("key") or secrets.token_hex(16))
-    except InvalidInput as error:
-        return _form(request, look, person.clusters, application, cluster, values, memory, mails, error.faults)
-    except (Conflict, UserError) as error:
-        return _form(
-            request, look, person.clusters, application, cluster, values, memory, mails, [Fault("", str(error))]
-        )
+    except UserError as error:
+        return show(error.faults if isinstance(error, InvalidInput) else [Fault("", str(error))])
     await memory.remember(name, values, notify if mails else None)
     request.session.pop("draft", None)
     return redirect(f"/#job-{job.id}")
@@ -114,6 +117,7 @@ def _form(
     clusters = _clusters(application, accounts)
     chosen = cluster if cluster in clusters else clusters[0]
     schema = application.schema_for(chosen)
+    told = forms.in_words(faults, look.words(request).gettext)
     return look.page(
         request,
         "form.html",
@@ -121,8 +125,8 @@ def _form(
         application=application,
         clusters=clusters,
         cluster=chosen,
-        fields=forms.fields(schema, values, faults),
-        faults=forms.general_faults(schema, faults),
+        fields=forms.fields(schema, values, told),
+        faults=forms.general_faults(schema, told),
         presets=memory.presets(application.name),
         notices=mails,
         key=secrets.token_hex(16),

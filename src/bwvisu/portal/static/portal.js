@@ -51,9 +51,15 @@ function prepare(root) {
   for (const select of root.querySelectorAll("[data-autosubmit]")) {
     select.addEventListener("change", () => select.form.requestSubmit());
   }
-  for (const select of root.querySelectorAll("[data-reload]")) {
-    select.addEventListener("change", () => {
-      location.href = `${select.dataset.reload}?cluster=${encodeURIComponent(select.value)}`;
+  for (const select of root.querySelectorAll("[data-renews]")) {
+    select.addEventListener("change", () => select.form.requestSubmit(document.getElementById(select.dataset.renews)));
+  }
+  // Enter would press the form's first button, which is another one.
+  for (const field of root.querySelectorAll("[data-enter]")) {
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      document.getElementById(field.dataset.enter).click();
     });
   }
   for (const button of root.querySelectorAll("[data-copy]")) {
