@@ -25,10 +25,15 @@ def test_an_administrator_drains_a_gateway_and_puts_it_to_use_again(
     shown = alice.client.get("/api/v1/clusters/main").json()["gateways"]
     assert not [gateway["name"] for gateway in shown if gateway["drained"]]
 
-    carol.open("/admin/sessions?user=alice")
+    carol.open("/admin/sessions?q=alice")
     carol.page.get_by_role("button", name=f"Stop {job['id']}").click()
     ended = alice.wait(job["id"], "finished")
     assert ended["reason"]["code"] == "cancelled-by-administrator"
+    carol.open("/admin/audit")
+    for words in ("Stop a session", "Drain a gateway", "Put a gateway to use"):
+        row = carol.page.get_by_role("row").filter(has_text=words).first
+        expect(row).to_contain_text("carol")
+        expect(row).to_contain_text("done")
     mine = portal()
     mine.open()
     expect(mine.card(job["id"])).to_contain_text("not by its owner")
@@ -38,7 +43,7 @@ def test_nobody_else_has_these_pages(portal: Callable[..., Portal], alice: Perso
     mine = portal()
     mine.open()
     expect(mine.page.get_by_role("link", name="Administration")).to_have_count(0)
-    for path in ("/admin", "/admin/sessions"):
+    for path in ("/admin", "/admin/sessions", "/admin/audit"):
         assert mine.page.request.get(mine.url + path).status == 403
     assert mine.post("/admin/gateways/main/gw1", {"do": "drain"}) == 403
     shown = alice.client.get("/api/v1/clusters/main").json()["gateways"]

@@ -60,7 +60,7 @@ def every_page(carol: Portal, alice: Portal, jobs: dict[str, str]) -> Iterator[t
     alice.open()
     alice.page.locator("details.menu summary").click()
     yield "the menu", alice.page
-    for path in ("/admin", "/admin/sessions"):
+    for path in ("/admin", "/admin/sessions", "/admin/audit"):
         carol.open(path)
         yield path, carol.page
     carol.page.context.clear_cookies()
