@@ -103,13 +103,16 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         ends_soon=ends_at is not None and job.state == "available" and ends_at - now < SOON,
         advice=ADVICE.get(job.outcome or "", "") if job.finished else "",
         more=_more(job),
-        bad=job.finished
-        and (job.outcome not in GOOD_ENDINGS or (job.reason is not None and job.reason.code in FOREIGN)),
+        bad=job.finished and not _well(job),
         can_connect=job.state == "available" and not stopping,
         can_stop=not job.finished and not stopping,
         can_extend=job.state in {"submitted", "running", "available"} and not stopping,
         connections=sum(known) if known else None,
     )
+
+
+def _well(job: Job) -> bool:
+    return job.outcome in GOOD_ENDINGS and (job.reason is None or job.reason.code not in FOREIGN)
 
 
 def _more(job: Job) -> str:

@@ -12,7 +12,8 @@ const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 function inWords(seconds) {
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
-  return relative.format(Math.trunc(seconds / size), unit);
+  // Minutes and seconds that are left must be there in full; beyond, "in 3 hours" for nearly four would mislead.
+  return relative.format((size < 3600 ? Math.trunc : Math.round)(seconds / size), unit);
 }
 
 function tick() {
