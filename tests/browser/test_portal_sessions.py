@@ -128,16 +128,18 @@ def test_what_a_program_of_ones_own_needs_is_shown_and_copied(portal: Callable[.
     assert access["password"] not in page.url
 
 
-def test_an_hour_more_is_shown_as_soon_as_the_cluster_gives_it(portal: Callable[..., Portal], alice: Person) -> None:
-    mine = portal()
-    job_id = mine.launch("picky", {"Run time": "30"})
-    mine.expect(job_id, "Ready")
-    expect(mine.card(job_id).locator(".left")).to_contain_text("minutes")
-    mine.press(job_id, "One hour more")
-    expect(mine.page.locator("#told")).to_contain_text("hour")
-    expect(mine.card(job_id).locator(".left")).to_contain_text("in 1 hour", timeout=30_000)
+def test_an_hour_more_is_shown_as_soon_as_the_cluster_gives_it_and_in_german(
+    portal: Callable[..., Portal], alice: Person
+) -> None:
+    mine = portal(locale="de-DE")
+    job_id = mine.launch("picky", {"Run time": "30"}, button="Starten")
+    mine.expect(job_id, "Bereit")
+    expect(mine.card(job_id).locator(".left")).to_contain_text("Minuten")
+    mine.press(job_id, "Eine Stunde mehr")
+    expect(mine.page.locator("#told")).to_contain_text("Stunde")
+    expect(mine.card(job_id).locator(".left")).to_contain_text("Endet in 1 Stunde", timeout=30_000)
     assert alice.job(job_id)["slurm"]["time_limit_minutes"] == 90
-    mine.press(job_id, "Stop")
+    mine.press(job_id, "Beenden")
 
 
 @pytest.fixture
