@@ -45,8 +45,8 @@ GROUPS: dict[str, tuple[Suite, ...]] = {
         Suite("simulation", "tests/simulation", 9 * MINUTE),
         Suite("contract", "tests/contract", 13 * MINUTE),
         Suite("clients", "tests/clients", 105),
-        Suite("cluster", "tests/cluster", 16 * MINUTE),
-        Suite("browser", "tests/browser", 230, ("-m", "not heavy")),
+        Suite("cluster", "tests/cluster", 880),
+        Suite("browser", "tests/browser", 190, ("-m", "not heavy")),
     ),
     "heavy": (
         Suite("heavy", "tests/heavy", 90 * MINUTE),

@@ -26,12 +26,16 @@ def test_a_parameter_is_asked_only_where_others_have_the_values_that_it_hangs_on
     kind.select_option(label="Large")
     expect(count).to_be_visible()
     count.fill("2")
+    mine.page.get_by_label("With a GPU").uncheck()
+    expect(count).to_be_hidden()
+    mine.page.get_by_label("With a GPU").check()
+    expect(count).to_be_visible()
     kind.select_option(label="Small")
     expect(count).to_be_hidden()
     job_id = mine.send()
     assert alice.job(job_id)["parameters"]["kind"] == "a"
     assert alice.job(job_id)["parameters"]["count"] == 1
-    mine.stop(job_id)
+    mine.press(job_id, "Stop")
 
 
 def test_faults_stand_beside_their_fields_and_nothing_that_was_typed_is_lost(portal: Callable[..., Portal]) -> None:

@@ -138,17 +138,6 @@ def test_in_german_nothing_is_english_but_what_applications_say(
     expect(mine.page.locator("html")).to_have_attribute("lang", "en")
 
 
-def test_a_card_that_moves_speaks_german_too(portal: Callable[..., Portal]) -> None:
-    mine = portal(locale="de-DE")
-    mine.open("/applications/picky")
-    mine.page.get_by_role("button", name="Starten").click()
-    mine.page.wait_for_url(re.compile("#job-"))
-    job_id = mine.page.url.partition("#job-")[2]
-    mine.expect(job_id, "Bereit")
-    mine.press(job_id, "Beenden")
-    mine.expect(job_id, "Beendet")
-
-
 def test_by_keyboard_alone_from_sign_in_to_stop(browser: Browser, service: LocalService) -> None:
     with new_page(browser) as page:
         mine = Portal(page, service.portal_url)

@@ -128,17 +128,19 @@ def test_what_a_program_of_ones_own_needs_is_shown_and_copied(portal: Callable[.
     assert access["password"] not in page.url
 
 
-def test_an_hour_more_is_shown_as_soon_as_the_cluster_gives_it(portal: Callable[..., Portal], alice: Person) -> None:
-    mine = portal()
-    job_id = mine.launch("picky", {"Run time": "30"})
-    mine.expect(job_id, "Ready")
-    expect(mine.card(job_id).locator(".left")).to_contain_text("minutes")
-    mine.card(job_id).get_by_label("Time to add").select_option("60")
-    mine.press(job_id, "More time")
-    expect(mine.page.locator("#told")).to_contain_text("more time", ignore_case=True)
-    expect(mine.card(job_id).locator(".left")).to_contain_text("in 1 hour", timeout=30_000)
+def test_an_hour_more_is_shown_as_soon_as_the_cluster_gives_it_and_in_german(
+    portal: Callable[..., Portal], alice: Person
+) -> None:
+    mine = portal(locale="de-DE")
+    job_id = mine.launch("picky", {"Run time": "30"}, button="Starten")
+    mine.expect(job_id, "Bereit")
+    expect(mine.card(job_id).locator(".left")).to_contain_text("Minuten")
+    mine.card(job_id).get_by_label("Zusätzliche Zeit").select_option("60")
+    mine.press(job_id, "Mehr Zeit")
+    expect(mine.page.locator("#told")).to_contain_text("ehr Zeit")
+    expect(mine.card(job_id).locator(".left")).to_contain_text("Endet in 1 Stunde", timeout=30_000)
     assert alice.job(job_id)["slurm"]["time_limit_minutes"] == 90
-    mine.press(job_id, "Stop")
+    mine.press(job_id, "Beenden")
 
 
 @pytest.fixture

@@ -106,8 +106,7 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         ends_soon=ends_at is not None and job.state == "available" and ends_at - now < SOON,
         advice=ADVICE.get(job.outcome or "", "") if job.finished else "",
         more=_more(job),
-        bad=job.finished
-        and (job.outcome not in GOOD_ENDINGS or (job.reason is not None and job.reason.code in FOREIGN)),
+        bad=job.finished and not _well(job),
         can_connect=job.state == "available" and not stopping,
         can_stop=not job.finished and not stopping,
         more_time=() if stopping else _more_time(job, application),
@@ -127,6 +126,10 @@ def _more_time(job: Job, application: Application | None) -> tuple[int, ...]:
     if job.state not in {"submitted", "running", "available"} or application is None or now is None:
         return ()
     return tuple(more for more in MORE_TIME if now + more <= application.extend_to.get(job.cluster, 0))
+
+
+def _well(job: Job) -> bool:
+    return job.outcome in GOOD_ENDINGS and (job.reason is None or job.reason.code not in FOREIGN)
 
 
 def _more(job: Job) -> str:

@@ -115,14 +115,18 @@ def _shown(rules: Mapping[str, Any], value: Any) -> Any:
 
 
 def parameters(schema: Mapping[str, Any], posted: Mapping[str, str]) -> dict[str, Any]:
-    """What was posted, as the schema types it; a parameter that is not asked for is left out."""
-    typed = {name: _typed(rules, posted.get(PREFIX + name)) for name, rules in schema.get("properties", {}).items()}
-    asked = {field.name: field.when for field in fields(schema)}
-    return {
-        name: value
-        for name, value in typed.items()
-        if value is not None and all(_text(typed.get(other)) in wanted for other, wanted in asked[name].items())
-    }
+    """What was posted, as the schema types it; a parameter that is not asked for is left out.
+
+    Conditions are on parameters further up, which must be asked for themselves.
+    """
+    values: dict[str, Any] = {}
+    asked: dict[str, str] = {}
+    for field in fields(schema):
+        if all(other in asked and asked[other] in wanted for other, wanted in field.when.items()):
+            value = _typed(schema["properties"][field.name], posted.get(field.key))
+            asked[field.name] = _text(value)
+            values |= {} if value is None else {field.name: value}
+    return values
 
 
 def _field(name: str, rules: Mapping[str, Any], value: Any, required: bool, error: str) -> Field:

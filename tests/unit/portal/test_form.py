@@ -118,3 +118,14 @@ def test_a_job_s_values_are_shown_by_titles_with_units() -> None:
 def test_limits_that_are_none_are_not_shown() -> None:
     (field,) = fields({"properties": {"n": {"type": "integer", "minimum": -(2**53) + 1, "maximum": 2**53 - 1}}})
     assert (field.minimum, field.maximum) == (None, None)
+
+
+def test_a_parameter_that_hangs_on_one_that_is_not_asked_for_is_left_out_too() -> None:
+    chain = {
+        "gpu": {"type": "boolean"},
+        "kind": {"enum": ["a", "b"], "default": "a", "x-when": {"gpu": [True]}},
+        "count": {"type": "integer", "default": 1, "x-when": {"kind": ["b"]}},
+    }
+    form = posted(kind="b", count="3")
+    assert parameters({"properties": chain}, form) == {"gpu": False}
+    assert parameters({"properties": chain}, {**form, "p.gpu": "true"}) == {"gpu": True, "kind": "b", "count": 3}
