@@ -34,6 +34,7 @@ _Requested = Annotated[
     str | None,
     Header(
         alias=REQUESTED,
+        json_schema_extra={"examples": ["carol"]},
         description="The person, an administrator say, at whose wish a frontend asks in its own name: for the audit "
         "trail, it changes no right. Needs the scope `impersonate`.",
     ),
