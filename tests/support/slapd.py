@@ -83,7 +83,13 @@ class Slapd:
         dn = f"cn={cn or uid},{f'ou={ou},' if ou else ''}{PEOPLE}"
         if ou and not any(entry.startswith(f"dn: ou={ou},") for entry in self._entries):
             self._entries.append(f"dn: ou={ou},{PEOPLE}\nobjectClass: organizationalUnit\nou: {ou}")
-        lines = [f"dn: {dn}", "objectClass: inetOrgPerson", f"uid: {uid}", "sn: of Example", f"userPassword: {password}"]
+        lines = [
+            f"dn: {dn}",
+            "objectClass: inetOrgPerson",
+            f"uid: {uid}",
+            "sn: of Example",
+            f"userPassword: {password}",
+        ]
         self._entries.append("\n".join([*lines, *(f"memberOf: {group}" for group in groups)]))
         return dn
 
@@ -108,14 +114,14 @@ class Slapd:
 
     def load(self) -> None:
         """Put the entries into its data."""
-        argv = ["/usr/sbin/slapadd", "-q", "-f", self.folder / "slapd.conf"]
+        argv: list[Path | str] = ["/usr/sbin/slapadd", "-q", "-f", self.folder / "slapd.conf"]
         done = subprocess.run(argv, input="\n\n".join(self._entries), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
     def start(self) -> None:
         """Start listening; returns when it does."""
         urls = f"ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.tls_port}"
-        argv = ["/usr/sbin/slapd", "-d", "0", "-f", self.folder / "slapd.conf", "-h", urls]
+        argv: list[Path | str] = ["/usr/sbin/slapd", "-d", "0", "-f", self.folder / "slapd.conf", "-h", urls]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 30

@@ -110,7 +110,7 @@ async def test_without_tls_this_server_refuses_and_says_why(filled: Slapd) -> No
 )
 async def test_what_an_administrator_must_mend(filled: Slapd, changes: dict[str, str], words: str) -> None:
     with pytest.raises(OperatorError, match=words):
-        await passwords(filled, **changes).check("alice", "secret")  # type: ignore[arg-type] # of several kinds
+        await passwords(filled, **changes).check("alice", "secret")
 
 
 async def test_a_server_that_is_away_is_tried_again_later(slapd: Slapd) -> None:

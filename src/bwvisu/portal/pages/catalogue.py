@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from bwvisu.errors import Conflict, Fault, InvalidInput, NotFound, UserError
 from bwvisu.portal import form as forms
+from bwvisu.portal.api import Api
 from bwvisu.portal.documents import Application
 from bwvisu.portal.memory import Memory
-from bwvisu.portal.web import OnePerson, Pages, PostedForm, TheApi, redirect, tell
+from bwvisu.portal.web import LOOK_THROUGH, OnePerson, Pages, PostedAgain, TheApi, redirect, tell
 
 router = APIRouter()
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
@@ -48,40 +49,48 @@ async def show_form(
     elif preset:
         values = memory.presets(name).get(preset, {})
     if draft := _draft(request, name):
-        values, cluster = forms.parameters(application.parameters, draft), draft.get("cluster", cluster)
+        cluster = draft.get("cluster", cluster)
+        values = forms.parameters(application.schema_for(cluster), draft)
     return _form(request, look, person.clusters, application, cluster, values, memory)
 
 
 @router.post("/applications/{name}")
 async def launch(
-    request: Request, api: TheApi, person: OnePerson, look: Pages, form: PostedForm, name: str
+    request: Request, api: TheApi, person: OnePerson, look: Pages, form: PostedAgain, name: str
 ) -> Response:
     """Start it, or keep the values as a preset; faults come back beside their fields."""
+    if form.get("do") == "drop-preset":
+        return await _drop_preset(api, name, form)
     application = await api.application(name)
     cluster = form.get("cluster") or _clusters(application, person.clusters)[0]
     values = forms.parameters(application.schema_for(cluster), form)
     memory = await Memory.read(api)
     words = look.words(request)
+    if form.get("do") == LOOK_THROUGH:
+        fault = Fault(
+            "", words.gettext("You have signed in since. Look through what you filled in, and send it again.")
+        )
+        return _form(request, look, person.clusters, application, cluster, values, memory, [fault])
     if form.get("do") == "save-preset":
         title = form.get("preset", "").strip()
-        faults = await memory.save_preset(name, title, values)
-        if not faults:
-            tell(request, words.gettext("The preset was saved."))
-            return redirect(f"/applications/{name}", preset=title, cluster=cluster)
-        return _form(request, look, person.clusters, application, cluster, values, memory, faults)
-    if form.get("do") == "drop-preset":
-        await memory.drop_preset(name, form.get("preset", ""))
-        return redirect(f"/applications/{name}", cluster=cluster)
+        if faults := await memory.save_preset(name, title, values):
+            return _form(request, look, person.clusters, application, cluster, values, memory, faults)
+        tell(request, words.gettext("The preset was saved."))
+        return redirect(f"/applications/{name}", preset=title, cluster=cluster)
     body = {"user": person.user, "application": name, "cluster": cluster, "parameters": values}
     try:
         job = await api.submit(body, form.get("key") or secrets.token_hex(16))
-    except InvalidInput as error:
-        return _form(request, look, person.clusters, application, cluster, values, memory, error.faults)
     except (Conflict, UserError) as error:
-        return _form(request, look, person.clusters, application, cluster, values, memory, [Fault("", str(error))])
+        wrong = error.faults if isinstance(error, InvalidInput) else [Fault("", str(error))]
+        return _form(request, look, person.clusters, application, cluster, values, memory, wrong)
     await memory.remember(name, values)
     request.session.pop("draft", None)
     return redirect(f"/#job-{job.id}")
+
+
+async def _drop_preset(api: Api, name: str, form: Mapping[str, str]) -> Response:
+    await (await Memory.read(api)).drop_preset(name, form.get("preset", ""))
+    return redirect(f"/applications/{name}", cluster=form.get("cluster", ""))
 
 
 @router.get("/icons/{name}.svg")

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from fastapi import Request
 
 from bwvisu.errors import UserError
 from bwvisu.portal.api import Api
@@ -22,12 +24,35 @@ class Claim:
     groups: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Passwords(Protocol):
     """A kind of sign-in that asks for a name and a password."""
 
     async def check(self, name: str, password: str) -> Claim | None:
         """Who this is; None: name or password are wrong.  Raises TryAgain, OperatorError."""
         ...
+
+
+@runtime_checkable
+class Provides(Protocol):
+    """A kind of sign-in for which the browser leaves the portal and comes back."""
+
+    async def begin(self, request: Request) -> str:
+        """Where to send the browser; what is needed when it comes back is put into the session.
+
+        Raises TryAgain, OperatorError.
+        """
+        ...
+
+    async def end(self, request: Request) -> Claim:
+        """Who has come back.  Raises NotSignedIn, NotAdmitted, TryAgain, OperatorError."""
+        ...
+
+
+class NotSignedIn(UserError):
+    """Provider and browser did not agree that somebody has signed in; another try may go well."""
+
+    slug = "not-signed-in"
 
 
 class NotAdmitted(UserError):
