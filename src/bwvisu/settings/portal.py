@@ -102,8 +102,9 @@ def _mapping_pattern(text: str) -> str:
 class UserMapping(Section):
     """From the name of the sign-in to the user name of the clusters."""
 
-    pattern: Annotated[str, AfterValidator(_mapping_pattern)] = r"(?P<user>[^@]+)(@.*)?"
-    """A regular expression for the whole name; its group `user` ..."""
+    pattern: Annotated[str, AfterValidator(_mapping_pattern)] = r"(?P<user>[^@]+)"
+    r"""A regular expression for the whole name; its group `user` ...  Where names have a realm, say which is yours:
+    `(?P<user>[^@]+)@example\.org`; without it nobody tells your alice from another one's."""
     prefix: str = ""
     """... with this in front is the user name, in lower case."""
 

@@ -12,6 +12,9 @@ from bwvisu.portal.api import Api
 from bwvisu.portal.session import Person
 from bwvisu.settings import UserMapping
 
+USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+"""Before it is written in lower case: there are letters that become another one's by that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -64,7 +67,7 @@ class NotAdmitted(UserError):
 async def admit(claim: Claim, mapping: UserMapping, admin_groups: Sequence[str], api: Api) -> Person:
     """Who this is on the clusters.  Raises NotAdmitted; TryAgain where no cluster could tell."""
     match = re.fullmatch(mapping.pattern, claim.name)
-    if match is None or not match.groupdict().get("user"):
+    if match is None or not re.fullmatch(USER, match["user"] or "", re.ASCII):
         raise NotAdmitted(f"The name {claim.name!r} is not one that the clusters could know.")
     user = f"{mapping.prefix}{match['user']}".lower()
     known, silent = await api.accounts(user)
