@@ -46,3 +46,13 @@ def test_memory_is_bounded_and_the_oldest_goes(monkeypatch: pytest.MonkeyPatch) 
     for name in ("a", "b", "c"):
         counted.failed(name)
     assert counted.wait("first") == 0
+
+
+def test_a_try_that_nobody_could_judge_does_not_count() -> None:
+    counted = Throttle(lambda: 0.0)
+    for _ in range(3 * FREE):
+        counted.failed("alice")
+        counted.forgiven("alice")
+    assert counted.wait("alice") == 0
+    counted.forgiven("bob")
+    assert counted.wait("bob") == 0

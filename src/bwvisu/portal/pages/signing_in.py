@@ -40,9 +40,13 @@ async def sign_in(request: Request, look: Pages) -> Response:
         return _page(request, look, to, words.gettext("Too many tries. Wait %d seconds.") % wait, name, 429)
     try:
         check_csrf(request, form)
-        claim = await passwords.check(name, form.get("password", ""))
+        throttle.failed(who)
+        try:
+            claim = await passwords.check(name, form.get("password", ""))
+        except BwvisuError:
+            throttle.forgiven(who)
+            raise
         if claim is None:
-            throttle.failed(who)
             return _page(request, look, to, words.gettext("Name or password are wrong."), name, 403)
         throttle.succeeded(who)
         return await _enter(request, claim, to)
