@@ -1,23 +1,36 @@
 """One service and one browser for all tests here; each test has pages of its own."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Page
 
-from bwvisu.cli.local import LocalService, install_terminal
+from bwvisu.cli.local import LocalService, install_terminal, shipped_applications, until
 from bwvisu.sandbox import Sandbox
 from tests.support.browser import chromium, new_page
+from tests.support.portal_pages import Portal
 from tests.support.world import Person, service_in
+
+PEOPLE = ("alice", "bob", "carol")
+FOR_TESTS = Path(__file__).parent.parent / "support" / "templates"
 
 
 @pytest.fixture(scope="package")
 def service(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     install_terminal()
-    with service_in(sandbox, tmp_path_factory.mktemp("service")) as service:
+    folder = tmp_path_factory.mktemp("service")
+    applications = folder / "applications"
+    for bundles in (shipped_applications(), FOR_TESTS):
+        shutil.copytree(bundles, applications, dirs_exist_ok=True)
+    with service_in(sandbox, folder, people=PEOPLE, applications={"path": str(applications)}) as service:
         service.start()
         service.wait_until_ready(120)
+        until(lambda: httpx2.get(f"{service.portal_url}/readyz").status_code == 200, 30, "the portal is ready")
         yield service
 
 
@@ -39,3 +52,26 @@ def visitor(browser: Browser) -> Iterator[Callable[[], Page]]:
     """Makes pages that share nothing, neither cookies nor storage."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(new_page(browser))
+
+
+@pytest.fixture(scope="package")
+def signed_in(browser: Browser, service: LocalService) -> dict[str, Any]:
+    """Everybody's cookies after signing in."""
+    states: dict[str, Any] = {}
+    for name in PEOPLE:
+        with new_page(browser) as page:
+            Portal(page, service.portal_url).sign_in(name, service.passwords[name])
+            states[name] = page.context.storage_state()
+    return states
+
+
+@pytest.fixture
+def portal(browser: Browser, service: LocalService, signed_in: dict[str, Any]) -> Iterator[Callable[..., Portal]]:
+    """Makes pages of the portal for somebody who has signed in; options: of Playwright's contexts."""
+    with ExitStack() as stack:
+
+        def open_for(name: str = "alice", **options: Any) -> Portal:
+            page = stack.enter_context(new_page(browser, storage_state=signed_in[name], **options))
+            return Portal(page, service.portal_url)
+
+        yield open_for

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, WebSocket, expect, sync_playwright
 
@@ -38,9 +39,9 @@ def chromium(width: int = 1200, height: int = 900, scale: float = 1) -> Iterator
 
 
 @contextmanager
-def new_page(browser: Browser) -> Iterator[Page]:
-    """A page of somebody whom no server knows yet."""
-    context = browser.new_context(no_viewport=True)
+def new_page(browser: Browser, **options: Any) -> Iterator[Page]:
+    """A page of somebody whom no server knows yet; ``options``: of Playwright's contexts, e.g. `color_scheme`."""
+    context = browser.new_context(no_viewport="viewport" not in options or None, **options)
     context.set_default_timeout(PATIENCE)
     try:
         yield context.new_page()

@@ -3,7 +3,7 @@
 import re
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +18,22 @@ QUARANTINE = 5
 PORTS = (50000, 50999)
 
 
-def service_in(box: Sandbox, folder: Path, cluster: Mapping[str, Any] | None = None, **top: Any) -> LocalService:
-    """A service of its own in a shared cluster: its own keys in etcd, so its own installation; a short quarantine."""
+def service_in(
+    box: Sandbox,
+    folder: Path,
+    cluster: Mapping[str, Any] | None = None,
+    people: Sequence[str] = (),
+    **top: Any,
+) -> LocalService:
+    """A service of its own in a shared cluster: its own keys in etcd, so its own installation; a short quarantine.
+
+    ``people`` may sign in at its portal.
+    """
     cluster = dict(cluster or {})
     cluster["forwards"] = {"quarantine": QUARANTINE, "port_range": list(PORTS), **cluster.get("forwards", {})}
     etcd = {"prefix": f"/test-{secrets.token_hex(4)}"}
-    return LocalService(
-        box, folder, cluster=cluster, top={"applications": {"path": str(shipped_applications())}, "etcd": etcd, **top}
-    )
+    top = {"applications": {"path": str(shipped_applications())}, "etcd": etcd, **top}
+    return LocalService(box, folder, cluster=cluster, top=top, people=people)
 
 
 class Person:

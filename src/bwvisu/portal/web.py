@@ -19,8 +19,8 @@ LONGEST_FORM = 64 * 1024
 MOST_FIELDS = 400
 LONGEST_WAY = 1000
 """Characters of an address to go back to: across a sign-in it travels in a cookie."""
-LOOK_THROUGH = "look-through"
-"""What a form does that nobody has sent from a page of this session: it is only shown again."""
+SHOW_AGAIN = "choose-cluster"
+"""What a form ``do``es that is to come back as it was sent, and nothing else."""
 
 
 class SignInNeeded(Exception):
@@ -73,7 +73,7 @@ async def posted(request: Request) -> Posted:
 
 
 async def posted_again(request: Request) -> Posted:
-    """Like `posted`; what was filled in on a page of an older session comes back with a ``do`` that does nothing.
+    """Like `posted`; what was filled in on a page of an older session is to be looked through and sent again.
 
     Raises SignInNeeded, Stale, TooLarge.
     """
@@ -83,7 +83,9 @@ async def posted_again(request: Request) -> Posted:
         form = await read_form(request)
         if not filled_in(form):
             raise
-        return {**form, "do": LOOK_THROUGH}
+        words = look_of(request).words(request)
+        tell(request, words.gettext("You have signed in since. Look through what you filled in, and send it again."))
+        return {**form, "do": SHOW_AGAIN}
 
 
 def filled_in(form: Posted) -> bool:

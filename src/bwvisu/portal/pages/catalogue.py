@@ -7,12 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from bwvisu.errors import Conflict, Fault, InvalidInput, NotFound, UserError
+from bwvisu.errors import Fault, InvalidInput, NotFound, UserError
 from bwvisu.portal import form as forms
-from bwvisu.portal.api import Api
 from bwvisu.portal.documents import Application
 from bwvisu.portal.memory import Memory
-from bwvisu.portal.web import LOOK_THROUGH, OnePerson, Pages, PostedAgain, TheApi, redirect, tell
+from bwvisu.portal.web import OnePerson, Pages, PostedAgain, TheApi, redirect, tell
 
 router = APIRouter()
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
@@ -59,38 +58,34 @@ async def launch(
     request: Request, api: TheApi, person: OnePerson, look: Pages, form: PostedAgain, name: str
 ) -> Response:
     """Start it, or keep the values as a preset; faults come back beside their fields."""
-    if form.get("do") == "drop-preset":
-        return await _drop_preset(api, name, form)
     application = await api.application(name)
     cluster = form.get("cluster") or _clusters(application, person.clusters)[0]
     values = forms.parameters(application.schema_for(cluster), form)
     memory = await Memory.read(api)
-    words = look.words(request)
-    if form.get("do") == LOOK_THROUGH:
-        fault = Fault(
-            "", words.gettext("You have signed in since. Look through what you filled in, and send it again.")
-        )
-        return _form(request, look, person.clusters, application, cluster, values, memory, [fault])
-    if form.get("do") == "save-preset":
-        title = form.get("preset", "").strip()
-        if faults := await memory.save_preset(name, title, values):
-            return _form(request, look, person.clusters, application, cluster, values, memory, faults)
-        tell(request, words.gettext("The preset was saved."))
-        return redirect(f"/applications/{name}", preset=title, cluster=cluster)
+
+    def show(faults: Sequence[Fault]) -> Response:
+        return _form(request, look, person.clusters, application, cluster, values, memory, faults)
+
+    match form.get("do"):
+        case "choose-cluster":
+            return show(())
+        case "save-preset":
+            title = form.get("preset", "").strip()
+            if faults := await memory.save_preset(name, title, values):
+                return show(faults)
+            tell(request, look.words(request).gettext("The preset was saved."))
+            return redirect(f"/applications/{name}", preset=title, cluster=cluster)
+        case "drop-preset":
+            await memory.drop_preset(name, form.get("preset", ""))
+            return redirect(f"/applications/{name}", cluster=cluster)
     body = {"user": person.user, "application": name, "cluster": cluster, "parameters": values}
     try:
         job = await api.submit(body, form.get("key") or secrets.token_hex(16))
-    except (Conflict, UserError) as error:
-        wrong = error.faults if isinstance(error, InvalidInput) else [Fault("", str(error))]
-        return _form(request, look, person.clusters, application, cluster, values, memory, wrong)
+    except UserError as error:
+        return show(error.faults if isinstance(error, InvalidInput) else [Fault("", str(error))])
     await memory.remember(name, values)
     request.session.pop("draft", None)
     return redirect(f"/#job-{job.id}")
-
-
-async def _drop_preset(api: Api, name: str, form: Mapping[str, str]) -> Response:
-    await (await Memory.read(api)).drop_preset(name, form.get("preset", ""))
-    return redirect(f"/applications/{name}", cluster=form.get("cluster", ""))
 
 
 @router.get("/icons/{name}.svg")
