@@ -21,6 +21,7 @@ CRIMES = {  # at least one for each contract
     "bwvisu/adapters": "import keyhole.api",
     "bwvisu/domain": "import time, bwvisu.planning",
     "bwvisu/portal": "import bwvisu.services",
+    "bwvisu/portal/pages": "import ldap",
     "bwvisu/reconcilers": "import asyncssh",
     "bwvisu/services": "import bwvisu.adapters.ssh",
     "keyhole/nat": "import bwvisu.errors, keyhole.reconciler",

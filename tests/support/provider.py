@@ -156,3 +156,7 @@ class Surfer:
             answer = await self._http.get(target)
         assert answer.is_success, answer.text
         return answer
+
+
+if __name__ == "__main__":
+    install()

@@ -52,7 +52,7 @@ class Provider:
             client_kwargs={
                 "scope": " ".join(settings.scopes),
                 "code_challenge_method": "S256",
-                "verify": ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else True,
+                "verify": _authorities(settings),
                 "timeout": timeout,
                 "leeway": 0,  # tokens that are good for a minute are common, and used at once
                 "trust_env": False,
@@ -135,6 +135,13 @@ class Provider:
         groups = _find(claims, settings.groups_claim)
         listed = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
         return Claim(name, str(claims.get("name") or name), tuple(str(group) for group in listed))
+
+
+def _authorities(settings: OidcAuth) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:
+        raise OperatorError(f"the provider's authorities cannot be read: {settings.ca_file}") from error
 
 
 def forget(request: Request) -> None:
