@@ -18,11 +18,12 @@ async def run_portal(settings: Settings) -> None:
     if portal is None:
         raise OperatorError("the settings have no section `portal`")
     async with connect(portal.api_url, read_secret(portal.token_file), portal.api_ca_file) as client:
-        app = make_app(portal, Api(client), read_keys(portal.session_key_file), _sign_in(portal))
+        app = make_app(portal, Api(client), read_keys(portal.session_key_file), sign_in_of(portal))
         await run_web(app, host=portal.host, port=portal.port, tls=portal.tls, trusted_proxies=portal.trusted_proxies)
 
 
-def _sign_in(portal: PortalSettings) -> Passwords | Provides:
+def sign_in_of(portal: PortalSettings) -> Passwords | Provides:
+    """How people prove who they are.  Raises OperatorError where a file or a library is missing."""
     match portal.auth:
         case LocalAuth():
             return LocalPasswords(portal.auth)

@@ -103,6 +103,7 @@ async def test_a_key_that_is_new_since_we_asked_lets_in(alice: Visitor, provider
         {"nonce": "that of another"},
         {"nonce": None},
         {"aud": "another client"},
+        {"aud": "another client", "azp": "portal"},
         {"aud": ["another client", "portal"], "azp": "another client"},
         {"iss": "https://elsewhere.example"},
         {"exp": int(time.time()) - 3600},
