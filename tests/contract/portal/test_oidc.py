@@ -15,6 +15,8 @@ from tests.support.portal import ORIGIN, Visitor, portal_over
 from tests.support.provider import SECRET, Provider, Surfer, running_provider
 from tests.support.waiting import free_port
 
+REALM = r"(?P<user>[^@]+)(@example\.org)?"
+
 
 @pytest.fixture(scope="module", params=["userinfo", "ID token, TLS"])
 def provider(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
@@ -38,9 +40,8 @@ async def arriving(
     """Somebody at a portal whose people come from this provider."""
     auth = provider.settings(**changes)
     sign_in = SignIn(auth, secret, public_url)
-    async with portal_over(
-        api.url, "bwv_portal", sign_in=sign_in, auth=auth.model_dump(mode="json"), public_url=public_url
-    ) as app:
+    own = {"auth": auth.model_dump(mode="json"), "public_url": public_url, "users": {"pattern": REALM}}
+    async with portal_over(api.url, "bwv_portal", sign_in=sign_in, **own) as app:
         visitor = Visitor(app)
         yield visitor
         await visitor.http.aclose()
@@ -96,7 +97,7 @@ async def test_a_form_survives_the_way_to_the_provider_and_back(
 
 @pytest.mark.parametrize(
     ("login", "status", "words"),
-    [("stranger", 403, "no account &#39;stranger&#39;"), ("nameless", 502, "no claim &#39;preferred_username&#39;")],
+    [("stranger", 403, "no account “stranger”"), ("nameless", 502, "no claim &#39;preferred_username&#39;")],
 )
 async def test_who_is_not_let_in_reads_why(
     api: Service, provider: Provider, surfer: Surfer, login: str, status: int, words: str

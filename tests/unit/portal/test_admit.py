@@ -77,7 +77,7 @@ async def test_by_default_a_name_of_another_realm_is_nobodys(api: Api) -> None:
 
 
 async def test_who_has_no_account_is_told_the_name_that_was_looked_for(api: Api) -> None:
-    with pytest.raises(NotAdmitted, match="no account 'bob'"):
+    with pytest.raises(NotAdmitted, match="no account “bob”"):
         await person(api, Claim("Bob", ""))
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from bwvisu.errors import BwvisuError, OperatorError, TryAgain
 from bwvisu.portal.look import LANGUAGES, THEMES, Look
 from bwvisu.portal.session import enter, leave, signed_in
-from bwvisu.portal.signin import Claim, NotAdmitted, NotSignedIn, Passwords, Provides, admit
+from bwvisu.portal.signin import Claim, NotAdmitted, NotSignedIn, Passwords, Provides, Refused, admit
 from bwvisu.portal.throttle import Throttle
 from bwvisu.portal.web import Pages, Stale, check_csrf, own_page, read_form, redirect
 from bwvisu.settings import PortalSettings
@@ -144,6 +144,8 @@ def _words(request: Request, look: Look, error: BwvisuError) -> str:
         return words.gettext("This page was too old. Please try again.")
     if isinstance(error, OperatorError):
         return words.gettext("Nobody can sign in at the moment. Please tell your administrators: %s") % error
+    if isinstance(error, Refused):
+        return words.gettext(error.text) % error.values
     return words.gettext(str(error))
 
 

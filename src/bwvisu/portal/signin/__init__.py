@@ -10,6 +10,7 @@ from fastapi import Request
 from bwvisu.errors import UserError
 from bwvisu.portal.api import Api
 from bwvisu.portal.session import Person
+from bwvisu.portal.texts import _
 from bwvisu.settings import UserMapping
 
 USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
@@ -52,13 +53,22 @@ class Provides(Protocol):
         ...
 
 
-class NotSignedIn(UserError):
+class Refused(UserError):
+    """Nobody has signed in; ``text`` is in the catalogues, and ``values`` are put into it."""
+
+    def __init__(self, text: str, **values: str) -> None:
+        super().__init__(text % values)
+        self.text = text
+        self.values = values
+
+
+class NotSignedIn(Refused):
     """Provider and browser did not agree that somebody has signed in; another try may go well."""
 
     slug = "not-signed-in"
 
 
-class NotAdmitted(UserError):
+class NotAdmitted(Refused):
     """The person is known, but may not use bwVisu."""
 
     slug = "not-admitted"
@@ -68,10 +78,12 @@ async def admit(claim: Claim, mapping: UserMapping, admin_groups: Sequence[str],
     """Who this is on the clusters.  Raises NotAdmitted; TryAgain where no cluster could tell."""
     match = re.fullmatch(mapping.pattern, claim.name)
     if match is None or not re.fullmatch(USER, match["user"] or "", re.ASCII):
-        raise NotAdmitted(f"The name {claim.name!r} is not one that the clusters could know.")
+        raise NotAdmitted(_("The name “%(name)s” is not one that the clusters could know."), name=claim.name)
     user = f"{mapping.prefix}{match['user']}".lower()
     known, silent = await api.accounts(user)
     if not known and not silent:
-        raise NotAdmitted(f"There is no account {user!r} on the cluster. Ask for one before you sign in here.")
+        raise NotAdmitted(
+            _("There is no account “%(user)s” on the cluster. Ask for one before you sign in here."), user=user
+        )
     administrator = not frozenset(admin_groups).isdisjoint(claim.groups)
     return Person(user=user, name=claim.title or user, administrator=administrator, clusters=tuple(known + silent))

@@ -14,6 +14,7 @@ import structlog
 
 from bwvisu.errors import OperatorError, TryAgain
 from bwvisu.portal.signin import Claim
+from bwvisu.portal.texts import _
 from bwvisu.settings import LdapAuth
 
 try:
@@ -33,6 +34,7 @@ GROUP_FILTER = (
     "(|(&(objectClass=groupOfNames)(member=%s))(&(objectClass=groupOfUniqueNames)(uniqueMember=%s))"
     "(&(objectClass=posixGroup)(memberUid=%s)))"
 )
+AWAY = _("The directory does not answer at the moment. Please try again.")
 _KEEPALIVE = {"IDLE": 10, "INTERVAL": 5, "PROBES": 3}
 """A TLS handshake has no deadline in OpenLDAP's library; so a host that is gone is noticed after 25 s, at least."""
 _AWAY = (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT, ldap.TIMELIMIT_EXCEEDED, ldap.BUSY, ldap.UNAVAILABLE)
@@ -76,7 +78,7 @@ class LdapPasswords:
         try:
             return await asyncio.wait_for(checked, STEPS * self._settings.timeout)
         except TimeoutError as error:
-            raise TryAgain("The directory does not answer at the moment.") from error
+            raise TryAgain(AWAY) from error
 
     def _check(self, name: str, password: str) -> Claim | None:
         settings = self._settings
@@ -173,7 +175,7 @@ def _told() -> Iterator[None]:
         yield
     except _AWAY as error:
         log.warning("the directory cannot be reached", error=_words(error))
-        raise TryAgain("The directory does not answer at the moment.") from error
+        raise TryAgain(AWAY) from error
     except ldap.LDAPError as error:
         raise OperatorError(f"the directory refuses the portal: {_words(error)}") from error
 

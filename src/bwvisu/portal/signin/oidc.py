@@ -20,6 +20,7 @@ from joserfc.errors import JoseError
 
 from bwvisu.errors import BwvisuError, OperatorError, TryAgain
 from bwvisu.portal.signin import Claim, NotAdmitted, NotSignedIn
+from bwvisu.portal.texts import _
 from bwvisu.settings import OidcAuth
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,7 @@ LEEWAY = 60
 """Seconds by which the provider's clock may differ."""
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Those with a public key: neither unsigned tokens, nor such as everybody could sign who knows the client's secret."""
-AWAY = "The sign-in service does not answer at the moment. Please try again."
+AWAY = _("The sign-in service does not answer at the moment. Please try again.")
 
 
 class Provider:
@@ -185,9 +186,9 @@ def _refusal(error: AuthlibBaseError) -> BwvisuError:
     """The provider said no, or an answer does not belong to this browser."""
     match error.error:
         case "access_denied" | "login_required" | "interaction_required" | "consent_required":
-            return NotAdmitted("The sign-in was cancelled, or you are not allowed to use this service.")
+            return NotAdmitted(_("The sign-in was cancelled, or you are not allowed to use this service."))
         case "mismatching_state" | "invalid_grant" | "missing_code":
-            return NotSignedIn("This sign-in took too long, or another one was begun meanwhile. Please try again.")
+            return NotSignedIn(_("This sign-in took too long, or another one was begun meanwhile. Please try again."))
         case "server_error" | "temporarily_unavailable":
             return TryAgain(AWAY)
     return OperatorError(f"the sign-in provider refuses: {error.error} {error.description or ''}".strip())
