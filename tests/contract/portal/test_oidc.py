@@ -40,7 +40,7 @@ async def arriving(
     """Somebody at a portal whose people come from this provider."""
     auth = provider.settings(**changes)
     sign_in = SignIn(auth, secret, public_url)
-    own = {"auth": auth.model_dump(mode="json"), "public_url": public_url, "users": {"pattern": REALM}}
+    own: dict[str, Any] = {"auth": auth.model_dump(mode="json"), "public_url": public_url, "users": {"pattern": REALM}}
     async with portal_over(api.url, "bwv_portal", sign_in=sign_in, **own) as app:
         visitor = Visitor(app)
         yield visitor
