@@ -31,6 +31,12 @@ def test_fault_24_an_application_that_fails_before_it_listens_says_so_with_its_l
     assert log_of(alice, job["id"]).splitlines()[-1] == "no licence for alice, and my password is ********"
 
 
+def test_a_job_without_ports_tells_its_last_words_too(alice: Person) -> None:
+    job = alice.wait(alice.submit("command", line="echo no such file >&2; exit 3"), "finished")
+    assert (job["outcome"], job["reason"]["code"], job["exit_code"]) == ("failed", "exit-code", 3)
+    assert log_of(alice, job["id"]) == "no such file\n"
+
+
 def test_fault_24_an_application_that_does_not_listen_in_time_is_reported_and_left_alone(alice: Person) -> None:
     job_id = alice.submit("served", line="echo loading a module >&2; sleep 600")
     until(lambda: (alice.job(job_id)["reason"] or {}).get("code") == "not-listening", 60, "it is told")
