@@ -6,6 +6,7 @@ the API's checks over sbatch and the client to the script and the arguments that
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bwvisu.cli.local import shipped_applications
 from bwvisu.domain.examples import HOSTILE
 from bwvisu.sandbox import Sandbox
 from tests.support import witness
+from tests.support.stand_ins import stand_ins
 from tests.support.world import Person, address, fetch, service_in, slurm_jobs
 
 TEXTS: Mapping[str, str] = {
@@ -29,23 +31,10 @@ NEVER = ("a\n#SBATCH --array=1-9", "a\r\ntouch pwned", "a\0b", "$(touch pwned)")
 """The last is no harm as a name of a file or as a text, and is refused wherever a value has a form."""
 PROGRAMS = ("apptainer", "python", "tigervncpasswd", "websockify", "xpra", "Xtigervnc", "Xvfb")
 PROFILE = """\
-PATH=$HOME/stand-ins/bin:$PATH
-export BWVISU_NOVNC_HOME=$HOME/stand-ins BWVISU_TERMINAL_HOME=$HOME/stand-ins BWVISU_XORG_IMAGE=$HOME/stand-ins/vnc.html
-export BWVISU_XPRA_HTML5_HOME=$HOME/stand-ins
+export BWVISU_NOVNC_HOME=$HOME/seen BWVISU_TERMINAL_HOME=$HOME/stand-ins BWVISU_XORG_IMAGE=$HOME/seen/vnc.html
+export BWVISU_XPRA_HTML5_HOME=$HOME/seen
 """
-FURNISH = """\
-set -e
-cd
-mkdir -p seen stand-ins/bin "$3"/file
-touch stand-ins/index.html stand-ins/vnc.html
-printf %s "$1" >.bash_profile
-shift
-printf %s "$1" >stand-ins/witness
-chmod +x stand-ins/witness
-shift 2
-for program; do ln -s ../witness "stand-ins/bin/$program"; done
-"""
-"""``sh``: the profile, the witness, the text, the programs."""
+"""Where the applications look for what is no program."""
 
 
 def catalogue() -> list[Bundle]:
@@ -67,17 +56,16 @@ def client(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def homes(sandbox: Sandbox) -> Iterator[None]:
-    """Each person has a profile with stand-ins for all programs, and a folder that bears the person's text."""
+    """Each person has stand-ins for all programs, and a folder that bears the person's text."""
     sandbox.run("node3", ["mkdir", "-pm", "1777", "/tmp/.X11-unix"])  # systemd's work, where there is one
-    program = Path(witness.__file__).read_text()
-    for user, text in TEXTS.items():
-        argv = ["sh", "-c", FURNISH, "sh", PROFILE, program, text, *PROGRAMS]
-        done = sandbox.run("cmd1", argv, user=user)
-        assert done.returncode == 0, done.stderr
-    yield
-    for user, text in TEXTS.items():
-        argv = ["sh", "-c", 'cd; rm -r seen stand-ins .bash_profile "$1"', "sh", text]
-        assert sandbox.run("cmd1", argv, user=user).returncode == 0
+    programs = dict.fromkeys(PROGRAMS, Path(witness.__file__).read_text())
+    make = 'cd && mkdir -p seen "$1"/file && touch seen/index.html seen/vnc.html'
+    with ExitStack() as stack:
+        for user, text in TEXTS.items():
+            stack.enter_context(stand_ins(sandbox, user, programs, PROFILE))
+            assert sandbox.run("cmd1", ["sh", "-c", make, "sh", text], user=user).returncode == 0
+            stack.callback(sandbox.run, "cmd1", ["sh", "-c", 'cd && rm -r seen "$1"', "sh", text], user=user)
+        yield
 
 
 def given(bundle: Bundle, text: str) -> dict[str, Any]:
