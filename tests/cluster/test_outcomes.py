@@ -119,6 +119,22 @@ def test_a_user_without_a_home_learns_that_the_job_could_not_be_started(client: 
     assert (job["outcome"], job["reason"]["code"]) == ("failed", "launch-failed")
 
 
+def test_a_job_whose_log_cannot_be_written_says_that_it_could_not_be_started(
+    client: httpx2.Client, sandbox: Sandbox
+) -> None:
+    def home(mode: str) -> None:
+        assert sandbox.run("cmd1", ["chmod", mode, "/home/carol"]).returncode == 0
+
+    carol = Person(client, "carol")
+    home("500")
+    try:
+        job = carol.wait(carol.submit("command", line="true"), "finished")
+    finally:
+        home("700")
+    assert (job["outcome"], job["reason"]["code"]) == ("failed", "launch-failed")
+    assert "log" in job["reason"]["message"]
+
+
 def test_a_user_whom_sudo_does_not_let_in_is_rejected_with_its_words(client: httpx2.Client) -> None:
     person = Person(client, "mallory")
     job = person.wait(person.submit("command", line="true"), "finished")
