@@ -53,11 +53,10 @@ GROUPS: dict[str, tuple[Stage, ...]] = {
         (Suite("simulation", "tests/simulation", 10 * MINUTE),),
         (Suite("contract", "tests/contract", 21 * MINUTE), Suite("cluster", "tests/cluster", 21 * MINUTE)),
         (Suite("clients", "tests/clients", 105),),
-        (Suite("browser", "tests/browser", 510, ("-m", "not heavy")),),
+        (Suite("browser", "tests/browser", 510),),
     ),
     "heavy": (
         (Suite("heavy", "tests/heavy", 90 * MINUTE),),
-        (Suite("applications", "tests/browser", 10 * MINUTE, ("-m", "heavy", *HEAVY)),),
         (Suite("sweep", "tests/simulation/test_faults_leader.py", 60 * MINUTE, HEAVY),),
         (Suite("schemathesis", "tests/clients/test_schemathesis.py", 30 * MINUTE, HEAVY),),
         (Suite("fuzz", "tests/fuzz", 60 * MINUTE, HEAVY),),
