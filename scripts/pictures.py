@@ -8,14 +8,18 @@ Nothing in them is made up: the terminal's pixels come from a compute node throu
 import re
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
-from bwvisu.cli.local import install_terminal
+from bwvisu.cli.local import LocalService, install_terminal
 from bwvisu.sandbox import Options, Sandbox
 from tests.support.browser import Terminal, chromium, new_page
+from tests.support.portal_pages import Portal
 from tests.support.world import Person, address, service_in
 
 HERE = Path(__file__).resolve().parent
@@ -41,17 +45,20 @@ def main() -> int:
     with ExitStack() as stack:
         box = stack.enter_context(Sandbox.up(Options(name="pictures"), say=print))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bwvisu-pictures-"))
-        service = stack.enter_context(service_in(box, Path(folder)))
+        service = stack.enter_context(service_in(box, Path(folder), people=("alice", "carol")))
         service.start()
         service.wait_until_ready()
         alice = Person(stack.enter_context(service.client()))
         furnish(box)
-        browser = stack.enter_context(chromium(WIDTH, HEIGHT, SCALE))
-        draw_page(alice, stack.enter_context(new_page(browser)), IMAGES / "page.png")
-        draw_terminal(alice, stack.enter_context(new_page(browser)), IMAGES / "terminal.png")
-    pictures = {picture.name: picture.stat().st_size for picture in IMAGES.glob("*.png")}
-    print(*(f"{name}: {size:,} bytes" for name, size in pictures.items()), sep="\n")
-    return int(max(pictures.values()) > LIMIT)
+        with chromium(WIDTH, HEIGHT, SCALE) as browser:
+            with new_page(browser) as page:
+                draw_page(alice, page, IMAGES / "page.png")
+            with new_page(browser) as page:
+                draw_terminal(alice, page, IMAGES / "terminal.png")
+        draw_portal(service, alice)
+    sizes = {picture.name: picture.stat().st_size for picture in IMAGES.glob("*.png")}
+    print(*(f"{name}: {size:,} bytes" for name, size in sizes.items()), sep="\n")
+    return int(max(sizes.values()) > LIMIT)
 
 
 def furnish(box: Sandbox) -> None:
@@ -82,6 +89,63 @@ def draw_terminal(alice: Person, page: Page, picture: Path) -> None:
     terminal.type("python3 julia.py")
     terminal.wait_for(re.compile("▀.*\\$ $"))
     page.screenshot(path=picture)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One of the portal's pages, as somebody's browser shows it."""
+
+    name: str
+    path: str
+    person: str = "alice"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+DESK, DARK = {"viewport": {"width": 1024, "height": 800}}, {"color_scheme": "dark"}
+PHONE = {"viewport": {"width": 390, "height": 780}}
+PICTURES = (
+    Picture("sessions", "/"),
+    Picture("sessions-dark", "/", options=DARK),
+    Picture("sessions-phone", "/", options=PHONE),
+    Picture("catalogue", "/applications"),
+    Picture("form", "/applications/jupyter"),
+    Picture("details-dark", "/sessions/{terminal}", options=DARK),
+    Picture("administration", "/admin", person="carol"),
+)
+
+
+class Sessions(NamedTuple):
+    """What there is to see."""
+
+    terminal: str
+
+    @classmethod
+    def start(cls, alice: Person) -> "Sessions":
+        """One that is ready, one that waits, one that its owner has stopped."""
+        stopped, terminal = alice.submit("page", minutes=60), alice.submit("terminal", minutes=240)
+        alice.submit("jupyter", partition="closed")
+        alice.cancel(stopped)
+        alice.wait(stopped, "finished")
+        alice.wait(terminal, "available")
+        return cls(terminal)
+
+
+def draw_portal(service: LocalService, alice: Person) -> None:
+    """Its pages, in a browser whose pixels are large: these pictures are many."""
+    sessions = Sessions.start(alice)
+    with chromium() as browser:
+        for picture in PICTURES:
+            draw(browser, service, sessions, picture)
+
+
+def draw(browser: Browser, service: LocalService, sessions: Sessions, picture: Picture) -> None:
+    """One page of the portal."""
+    with new_page(browser, **{**DESK, **picture.options}) as page:
+        portal = Portal(page, service.portal_url)
+        portal.sign_in(picture.person, service.passwords[picture.person])
+        portal.open(picture.path.format(**sessions._asdict()))
+        page.evaluate("Promise.all([...document.images].map(image => image.decode()))")
+        page.screenshot(path=IMAGES / f"portal-{picture.name}.png", animations="disabled")
 
 
 if __name__ == "__main__":

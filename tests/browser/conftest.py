@@ -16,7 +16,10 @@ from tests.support.browser import chromium, new_page
 from tests.support.portal_pages import Portal
 from tests.support.world import Person, service_in
 
+AWAY = "away"
+"""A second cluster, which does not answer: pages are made for more than one."""
 PEOPLE = ("alice", "bob", "carol")
+NOBODY = "127.9.9.9"
 FOR_TESTS = Path(__file__).parent.parent / "support" / "templates"
 
 
@@ -27,11 +30,21 @@ def service(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     applications = folder / "applications"
     for bundles in (shipped_applications(), FOR_TESTS):
         shutil.copytree(bundles, applications, dirs_exist_ok=True)
+    picky = applications / "picky" / "app.yaml"
+    picky.write_text(picky.read_text().replace("default: 30", f"default: 30, clusters: {{{AWAY}: {{maximum: 60}}}}"))
     with service_in(sandbox, folder, people=PEOPLE, applications={"path": str(applications)}) as service:
+        service.configure({"clusters": {AWAY: out_of_reach(service.settings["clusters"]["main"])}})
         service.start()
         service.wait_until_ready(120)
         until(lambda: httpx2.get(f"{service.portal_url}/readyz").status_code == 200, 30, "the portal is ready")
         yield service
+
+
+def out_of_reach(cluster: dict[str, Any]) -> dict[str, Any]:
+    """A cluster's settings with nobody at its addresses."""
+    node = {**cluster["command_nodes"][0], "host": NOBODY}
+    gateway = {**cluster["gateways"][0], "name": "far", "host": NOBODY, "internal_ip": NOBODY, "external_ip": NOBODY}
+    return {**cluster, "title": "Far away", "command_nodes": [node], "gateways": [gateway]}
 
 
 @pytest.fixture(scope="package")

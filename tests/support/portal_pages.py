@@ -32,15 +32,15 @@ class Portal:
         for title, value in values.items():
             self.page.get_by_label(re.compile(rf"^{title}( \*)?$")).fill(value)
 
-    def launch(self, application: str, values: Mapping[str, str] | None = None) -> str:
+    def launch(self, application: str, values: Mapping[str, str] | None = None, button: str = "Launch") -> str:
         """By its form; the job's id.  The page of all sessions is open then."""
         self.open(f"/applications/{application}")
         self.fill(values or {})
-        return self.send()
+        return self.send(button)
 
-    def send(self) -> str:
+    def send(self, button: str = "Launch") -> str:
         """Launch what the open form says; the job's id."""
-        self.page.get_by_role("button", name="Launch", exact=True).click()
+        self.page.get_by_role("button", name=button, exact=True).click()
         self.page.wait_for_url(re.compile("#job-"))
         return self.page.url.partition("#job-")[2]
 

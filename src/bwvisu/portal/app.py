@@ -17,6 +17,7 @@ from bwvisu.portal.api import Api
 from bwvisu.portal.interrupted import to_sign_in
 from bwvisu.portal.look import Look
 from bwvisu.portal.pages import administration, catalogue, live, sessions, signing_in, site
+from bwvisu.portal.sayings import said
 from bwvisu.portal.session import Sealer, Sessions
 from bwvisu.portal.signin import Passwords, Provides
 from bwvisu.portal.throttle import Throttle
@@ -93,11 +94,12 @@ def _errors(app: FastAPI) -> None:
 
 
 async def _problem(request: Request, error: Exception) -> Response:
-    status, words = _status(error), str(error)
+    status, words = _status(error), error.detail if isinstance(error, HTTPException) else str(error)
     if status == 500:
         log.error("a page failed", path=request.url.path, error=repr(error))
         words = ""
     look: Look = request.app.state.look
+    words = said(words, look.words(request).gettext)
     answer = look.page(request, "problem.html", status, number=status, words=words)
     if isinstance(error, TryAgain):
         answer.headers["Retry-After"] = str(error.after)

@@ -4,17 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bwvisu.portal.documents import Application, Job
+from bwvisu.portal.documents import Application, Job, Reason
+from bwvisu.portal.texts import _
 
 Progress = Literal["done", "now", "ahead", "skipped"]
 STEPS = ("accepted", "submitted", "running", "available")
 SOON = timedelta(minutes=10)
 """So long before its end a job's owner is warned."""
-
-
-def _(text: str) -> str:
-    """Marks a text for the catalogue; it is translated where it is shown."""
-    return text
 
 
 STEP_NAMES = {
@@ -46,7 +42,12 @@ ADVICE = {
     "lost": _("The cluster no longer knows it: start it again, and tell your administrators."),
     "failed": _("The last lines of its log may say why."),
 }
+MORE = {"timeout": "minutes", "out_of_memory": "memory"}
+"""Outcome -> the parameter of which there was too little."""
 GOOD_ENDINGS = frozenset({"completed", "cancelled"})
+
+FOREIGN = frozenset({"cancelled-on-cluster", "cancelled-by-administrator", "preempted", "revoked"})
+"""Reasons of an end that its owner did not ask for, though Slurm calls it cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,14 @@ class Card:
     title: str
     state: str
     steps: tuple[Step, ...]
-    reason: str
+    reason: Reason | None
     expected_start: datetime | None
     ends_at: datetime | None
+    ended_at: datetime | None
     ends_soon: bool
     advice: str
+    more: str
+    """The parameter that should be larger the next time; empty: none."""
     bad: bool
     """It did not end well."""
     can_connect: bool
@@ -92,17 +96,29 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         title=application.title if application else job.application,
         state=OUTCOMES.get(job.outcome or "", _("Ended")) if job.finished else _state(job, stopping=stopping),
         steps=_steps(job),
-        reason=job.reason.message if job.reason else "",
+        reason=job.reason,
         expected_start=slurm.expected_start_at if slurm and job.state == "submitted" else None,
         ends_at=ends_at,
+        ended_at=job.timeline[-1].at if job.finished and job.timeline else None,
         ends_soon=ends_at is not None and job.state == "available" and ends_at - now < SOON,
         advice=ADVICE.get(job.outcome or "", "") if job.finished else "",
-        bad=job.finished and job.outcome not in GOOD_ENDINGS,
+        more=_more(job),
+        bad=job.finished and not _well(job),
         can_connect=job.state == "available" and not stopping,
         can_stop=not job.finished and not stopping,
         can_extend=job.state in {"submitted", "running", "available"} and not stopping,
         connections=sum(known) if known else None,
     )
+
+
+def _well(job: Job) -> bool:
+    return job.outcome in GOOD_ENDINGS and (job.reason is None or job.reason.code not in FOREIGN)
+
+
+def _more(job: Job) -> str:
+    """Where nothing was asked for, Slurm's default was given, which nobody here knows: then the person must say it."""
+    name = MORE.get(job.outcome or "", "")
+    return name if job.parameters.get(name) else ""
 
 
 def _state(job: Job, *, stopping: bool) -> str:

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bwvisu.errors import Fault
+from bwvisu.portal.sayings import Translate, beside
 
 Kind = Literal["integer", "number", "boolean", "choice", "text", "path"]
 PREFIX = "p."
 """In front of a parameter's name in the posted form, so that none meets a field of ours."""
+PARAMETERS = "/parameters/"
+"""In front of a parameter's name in the pointers of the API."""
+NO_LIMIT = 2**53 - 1
+"""What the schema gives where an application sets no limit."""
 RESOURCES = frozenset({"minutes", "cores", "memory", "gpus", "nodes", "partition"})
 """Parameters that ask Slurm for something; all others are the application's own."""
 
@@ -67,7 +72,7 @@ def fields(
     schema: Mapping[str, Any], values: Mapping[str, Any] | None = None, faults: Sequence[Fault] = ()
 ) -> tuple[Field, ...]:
     """The form; ``values``: what stands in it beside the defaults; ``faults``: what the API objected to."""
-    wrong = {fault.pointer.removeprefix("/parameters/"): fault.detail for fault in faults}
+    wrong = {fault.pointer.removeprefix(PARAMETERS): fault.detail for fault in faults}
     required = frozenset(schema.get("required", ()))
     return tuple(
         _field(name, rules, (values or {}).get(name, rules.get("default")), name in required, wrong.get(name, ""))
@@ -75,21 +80,53 @@ def fields(
     )
 
 
+def more(schema: Mapping[str, Any], values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The values with twice as much of one, as far as it goes; those that can be doubled are whole numbers."""
+    value, limit = values.get(name), schema.get("properties", {}).get(name, {}).get("maximum", math.inf)
+    doubled = min(2 * value, max(value, limit)) if isinstance(value, int) and not isinstance(value, bool) else value
+    return {**values, **({} if value is None else {name: doubled})}
+
+
 def general_faults(schema: Mapping[str, Any], faults: Sequence[Fault]) -> list[str]:
     """What the API objected to beside the fields that are asked."""
-    known = {f"/parameters/{name}" for name in schema.get("properties", {})}
+    known = {f"{PARAMETERS}{name}" for name in schema.get("properties", {})}
     return [fault.detail for fault in faults if fault.pointer not in known]
 
 
+def in_words(faults: Sequence[Fault], translate: Translate) -> list[Fault]:
+    """The same in the reader's language."""
+    return [Fault(each.pointer, beside(each.pointer.rpartition("/")[2], each.detail, translate)) for each in faults]
+
+
+def shown(schema: Mapping[str, Any], values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Titles and values of a job; of a choice its title, behind a number its unit."""
+    known = schema.get("properties", {})
+    return [
+        (str(known.get(name, {}).get("title") or name), _shown(known.get(name, {}), values[name])) for name in values
+    ]
+
+
+def _shown(rules: Mapping[str, Any], value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    titles = {choice.value: choice.title for choice in _choices(rules)}
+    unit = rules.get("x-unit", "")
+    return f"{titles.get(_text(value), _text(value))} {unit}".strip()
+
+
 def parameters(schema: Mapping[str, Any], posted: Mapping[str, str]) -> dict[str, Any]:
-    """What was posted, as the schema types it; a parameter that is not asked for is left out."""
-    typed = {name: _typed(rules, posted.get(PREFIX + name)) for name, rules in schema.get("properties", {}).items()}
-    asked = {field.name: field.when for field in fields(schema)}
-    return {
-        name: value
-        for name, value in typed.items()
-        if value is not None and all(_text(typed.get(other)) in wanted for other, wanted in asked[name].items())
-    }
+    """What was posted, as the schema types it; a parameter that is not asked for is left out.
+
+    Conditions are on parameters further up, which must be asked for themselves.
+    """
+    values: dict[str, Any] = {}
+    asked: dict[str, str] = {}
+    for field in fields(schema):
+        if all(other in asked and asked[other] in wanted for other, wanted in field.when.items()):
+            value = _typed(schema["properties"][field.name], posted.get(field.key))
+            asked[field.name] = _text(value)
+            values |= {} if value is None else {field.name: value}
+    return values
 
 
 def _field(name: str, rules: Mapping[str, Any], value: Any, required: bool, error: str) -> Field:
@@ -99,8 +136,8 @@ def _field(name: str, rules: Mapping[str, Any], value: Any, required: bool, erro
         title=str(rules.get("title") or name),
         help=str(rules.get("description", "")),
         value=_text(value),
-        minimum=rules.get("minimum"),
-        maximum=rules.get("maximum"),
+        minimum=_limit(rules.get("minimum")),
+        maximum=_limit(rules.get("maximum")),
         step=_text(rules.get("x-step", 1 if rules.get("type") == "integer" else "any")),
         unit=str(rules.get("x-unit", "")),
         choices=tuple(_choices(rules)),
@@ -108,6 +145,10 @@ def _field(name: str, rules: Mapping[str, Any], value: Any, required: bool, erro
         when={other: [_text(each) for each in wanted] for other, wanted in rules.get("x-when", {}).items()},
         error=error,
     )
+
+
+def _limit(number: float | None) -> float | None:
+    return None if number is None or abs(number) >= NO_LIMIT else number
 
 
 def _kind(rules: Mapping[str, Any]) -> Kind:

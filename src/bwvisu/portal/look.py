@@ -1,7 +1,7 @@
 """What every page has: the templates, the language, the theme, and headers that keep foreign scripts out."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from bwvisu.portal.cards import STATE_NAMES
+from bwvisu.portal.cards import STATE_NAMES, Card
+from bwvisu.portal.reasons import why
 from bwvisu.portal.session import csrf_token, signed_in
 from bwvisu.settings import SiteSettings
 
@@ -91,7 +92,13 @@ class Look:
         environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined] # of the extension
         environment.globals.update(site=self.site, languages=LANGUAGES, states=STATE_NAMES)
         environment.filters.update(_filters(language))
+        translate = None if language == "en" else translations(language).gettext
+        environment.filters["why"] = lambda card: _why(card, translate)
         return environment
+
+
+def _why(card: Card, translate: Callable[[str], str] | None) -> str:
+    return why(card.job, card.reason, translate)
 
 
 def _filters(language: str) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 
 from bwvisu.portal.api import Api, connect
 from bwvisu.portal.look import Look
@@ -32,7 +33,7 @@ class Page:
 
     async def next(self) -> tuple[str, str]:
         """Event and HTML of what is told next."""
-        lines = (await asyncio.wait_for(self._stream.queue.get(), 20)).splitlines()
+        lines = (await asyncio.wait_for(self._stream.queue.get(), 20)).split("\n")  # as browsers do
         assert lines[0].startswith("event: ")
         assert all(line.startswith("data: ") for line in lines[1:] if line)
         return lines[0].removeprefix("event: "), "\n".join(line.removeprefix("data: ") for line in lines[1:])
@@ -87,10 +88,12 @@ async def test_while_the_api_is_away_the_page_says_so_and_then_is_whole_again(ap
     kind, html = await page.next()
     assert kind == "trouble"
     assert "does not answer" in html
+    told = html
     while kind == "trouble":
+        told = html
         kind, html = await page.next()
     assert OTHER in html
-    assert '<div id="trouble" hx-swap-oob="innerHTML"></div>' in html
+    assert '<div id="trouble" hx-swap-oob="innerHTML"></div>' in told
     go_on.set()
 
 
@@ -115,3 +118,16 @@ async def test_what_a_job_says_is_text_on_the_page(api: SmallApi, page: Page) ->
     assert "&lt;script&gt;" in html
     assert "<script" not in html
     go_on.set()
+
+
+@pytest.mark.parametrize("only", [JOB_ID])
+async def test_a_page_of_one_job_moves_its_times_and_its_log_whatever_the_log_holds(api: SmallApi, page: Page) -> None:
+    go_on = threading.Event()
+    log = "one\n\ntwo\revent: sessions\rdata: <script>\x85\x0c\u2028three"
+    api.answers[f"GET /jobs/{JOB_ID}/log"] = [PlainTextResponse(log)]
+    api.streams = [[snapshot(job()), go_on]]
+    kind, html = await page.next()
+    assert kind == "sessions"
+    assert '<div id="facts" hx-swap-oob="morph">' in html
+    assert "Accepted" in html
+    assert "one\n\ntwo\nevent: sessions\ndata: &lt;script&gt;\x85\x0c\u2028three" in html

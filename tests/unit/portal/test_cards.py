@@ -36,7 +36,8 @@ def test_a_queued_job_says_why_it_waits_and_when_it_is_expected() -> None:
         ("ahead", None),
         ("ahead", None),
     ]
-    assert shown.reason == "It waits for free nodes."
+    assert shown.reason
+    assert shown.reason.message == "It waits for free nodes."
     assert shown.expected_start == NOW + timedelta(minutes=30)
     assert (shown.can_connect, shown.can_stop, shown.can_extend) == (False, True, True)
 
@@ -83,3 +84,22 @@ def test_a_job_that_went_back_shows_the_way_it_goes_now() -> None:
 
 def test_a_state_of_a_later_version_is_shown_by_its_own_name() -> None:
     assert made(state="hibernating").state == "hibernating"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "parameters", "more"),
+    [
+        ("out_of_memory", {"memory": 4}, "memory"),
+        ("out_of_memory", {"memory": 0}, ""),
+        ("timeout", {"minutes": 60}, "minutes"),
+        ("failed", {"minutes": 60, "memory": 4}, ""),
+    ],
+)
+def test_what_there_was_too_little_of_is_named(outcome: str, parameters: dict[str, Any], more: str) -> None:
+    assert made(state="finished", outcome=outcome, parameters=parameters).more == more
+
+
+@pytest.mark.parametrize(("code", "bad"), [("cancelled-by-user", False), ("cancelled-by-administrator", True)])
+def test_an_end_that_its_owner_did_not_ask_for_is_no_good_one(code: str, bad: bool) -> None:
+    reason = {"code": code, "message": "It was stopped."}
+    assert made(state="finished", outcome="cancelled", reason=reason).bad is bad

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bwvisu.errors import Fault
-from bwvisu.portal.form import fields, general_faults, parameters
+from bwvisu.portal.form import fields, general_faults, more, parameters, shown
 
 SCHEMA: dict[str, Any] = {
     "properties": {
@@ -87,3 +87,45 @@ def test_whatever_is_posted_can_be_sent_to_the_api_and_shown_again(form: dict[st
     values = parameters(SCHEMA, form)
     json.dumps(values, allow_nan=False)
     assert {field.name for field in fields(SCHEMA, values)} == set(SCHEMA["properties"])
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "wanted"),
+    [
+        ({"minutes": 20}, "minutes", {"minutes": 40}),
+        ({"minutes": 40}, "minutes", {"minutes": 60}),  # as far as the limit goes
+        ({"minutes": 90}, "minutes", {"minutes": 90}),  # the limit was lowered since: never less than there was
+        ({"gpu": True}, "gpu", {"gpu": True}),
+        ({"minutes": 20}, "memory", {"minutes": 20}),
+        ({"minutes": 20}, "", {"minutes": 20}),
+    ],
+)
+def test_what_there_was_too_little_of_is_doubled(values: dict[str, Any], name: str, wanted: dict[str, Any]) -> None:
+    assert more(SCHEMA, values, name) == wanted
+
+
+def test_a_job_s_values_are_shown_by_titles_with_units() -> None:
+    values = {"minutes": 30, "driver": 2, "gpu": False, "folder": "", "gone": "x"}
+    assert shown(SCHEMA, values) == [
+        ("minutes", "30 min"),
+        ("driver", "Driver 2"),
+        ("gpu", False),
+        ("folder", ""),
+        ("gone", "x"),
+    ]
+
+
+def test_limits_that_are_none_are_not_shown() -> None:
+    (field,) = fields({"properties": {"n": {"type": "integer", "minimum": -(2**53) + 1, "maximum": 2**53 - 1}}})
+    assert (field.minimum, field.maximum) == (None, None)
+
+
+def test_a_parameter_that_hangs_on_one_that_is_not_asked_for_is_left_out_too() -> None:
+    chain = {
+        "gpu": {"type": "boolean"},
+        "kind": {"enum": ["a", "b"], "default": "a", "x-when": {"gpu": [True]}},
+        "count": {"type": "integer", "default": 1, "x-when": {"kind": ["b"]}},
+    }
+    form = posted(kind="b", count="3")
+    assert parameters({"properties": chain}, form) == {"gpu": False}
+    assert parameters({"properties": chain}, {**form, "p.gpu": "true"}) == {"gpu": True, "kind": "b", "count": 3}

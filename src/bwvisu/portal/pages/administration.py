@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from bwvisu.portal.pages.sessions import cards, titles
+from bwvisu.portal.texts import _
 from bwvisu.portal.web import AdminApi, Pages, PostedForm, own_page, redirect, tell
 
 router = APIRouter(prefix="/admin")
@@ -38,10 +39,8 @@ async def drain(request: Request, api: AdminApi, look: Pages, form: PostedForm, 
     """Drain a gateway, or put it to use again."""
     drained = form.get("do") == "drain"
     await api.drain(cluster, gateway, drained=drained)
-    words = look.words(request).gettext(
-        "The gateway takes no new connections." if drained else "The gateway is in use."
-    )
-    tell(request, words)
+    words = _("The gateway takes no new connections.") if drained else _("The gateway is in use.")
+    tell(request, look.words(request).gettext(words))
     return redirect("/admin")
 
 

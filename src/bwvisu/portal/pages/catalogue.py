@@ -37,14 +37,16 @@ async def show_form(
     cluster: str = "",
     job: str = "",
     preset: str = "",
+    more: str = "",
 ) -> Response:
-    """The form: with the values of a job, of a preset, or of the last time."""
+    """The form: with the values of a job (and twice as much of what it lacked), of a preset, or of the last time."""
     application = await api.application(name)
     memory = await Memory.read(api)
     values = memory.last(name)
     if job:
         again = await api.job(job)
-        values, cluster = dict(again.parameters), cluster or again.cluster
+        cluster = cluster or again.cluster
+        values = forms.more(application.schema_for(cluster), again.parameters, more)
     elif preset:
         values = memory.presets(name).get(preset, {})
     if draft := _draft(request, name):
@@ -108,6 +110,7 @@ def _form(
     clusters = _clusters(application, accounts)
     chosen = cluster if cluster in clusters else clusters[0]
     schema = application.schema_for(chosen)
+    told = forms.in_words(faults, look.words(request).gettext)
     return look.page(
         request,
         "form.html",
@@ -115,8 +118,8 @@ def _form(
         application=application,
         clusters=clusters,
         cluster=chosen,
-        fields=forms.fields(schema, values, faults),
-        faults=forms.general_faults(schema, faults),
+        fields=forms.fields(schema, values, told),
+        faults=forms.general_faults(schema, told),
         presets=memory.presets(application.name),
         key=secrets.token_hex(16),
     )

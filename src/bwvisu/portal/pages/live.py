@@ -1,6 +1,7 @@
 """Cards that move by themselves: the API's event stream, as pieces of HTML that htmx puts in their places."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
@@ -38,6 +39,7 @@ class Stream:
         self._job = job
         """The only one that the page shows; empty: all."""
         self._picture = Picture()
+        self._troubled = False
         self._shown: set[str] = set()
         self._applications: dict[str, Application] = {}
         self.queue: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
@@ -51,6 +53,7 @@ class Stream:
                     self._applications = await titles(self._api)
                     async for event, data in news:
                         pause = FIRST_PAUSE
+                        await self._trouble(False)
                         await self._tell([*self._picture.news(event, data)])
                 after = 0.0
             except TryAgain as error:
@@ -58,9 +61,14 @@ class Stream:
             except BwvisuError:
                 after = LONGEST_PAUSE
             self._picture.reconnected()
-            await self._say("trouble", self._look.text(self._request, "part_trouble.html", trouble=True))
+            await self._trouble(True)
             await asyncio.sleep(max(pause, min(after, LONGEST_PAUSE)))
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _trouble(self, now: bool) -> None:
+        if now != self._troubled:
+            self._troubled = now
+            await self._say("trouble", self._look.text(self._request, "part_trouble.html", trouble=now))
 
     async def _tell(self, changes: list[object]) -> None:
         if not changes:
@@ -72,15 +80,26 @@ class Stream:
             return
         for change in changes:
             if isinstance(change, dict) and self._job in {"", change["id"]}:
-                shown = cards([Job.model_validate(change)], self._applications)
-                await self._say("sessions", self._look.text(self._request, "part_card.html", card=shown[0], oob=True))
+                await self._say("sessions", await self._one(Job.model_validate(change)))
+
+    async def _one(self, job: Job) -> str:
+        shown = cards([job], self._applications)[0]
+        card = self._look.text(self._request, "part_card.html", card=shown, oob=True, alone=bool(self._job))
+        if not self._job:
+            return card
+        try:
+            log = await self._api.text(job.id, "log")
+        except BwvisuError:  # the card matters more
+            log = ""
+        return card + self._look.text(self._request, "part_facts.html", card=shown, log=log, oob=True)
 
     def _whole(self) -> str:
         jobs = [Job.model_validate(job) for job in self._picture.jobs.values()]
         return self._look.text(self._request, "part_cards.html", cards=cards(jobs, self._applications), oob=True)
 
     async def _say(self, event: str, html: str) -> None:
-        lines = "".join(f"data: {line}\n" for line in html.splitlines() if line.strip())
+        # a log may hold any of the three line ends, and must not end our event
+        lines = "".join(f"data: {line}\n" for line in re.split(r"\r\n|\r|\n", html))
         await self.queue.put(f"event: {event}\n{lines}\n")
 
 

@@ -8,9 +8,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
 from bwvisu.errors import Conflict, TryAgain, UserError
+from bwvisu.portal import form as forms
 from bwvisu.portal.api import Api
 from bwvisu.portal.cards import Card, card
 from bwvisu.portal.documents import Application, Job
+from bwvisu.portal.sayings import said
+from bwvisu.portal.texts import _
 from bwvisu.portal.web import Pages, PostedForm, TheApi, own_page, redirect, tell
 
 router = APIRouter()
@@ -45,15 +48,13 @@ async def details(request: Request, api: TheApi, look: Pages, job_id: str) -> Re
     """One session: its times, its parameters, where it is, the end of its log."""
     job, applications = await api.job(job_id), await titles(api)
     application = applications.get(job.application)
-    log = await api.text(job_id, "log")
-    labels = application.schema_for(job.cluster).get("properties", {}) if application else {}
+    schema = application.schema_for(job.cluster) if application else {}
     return look.page(
         request,
         "details.html",
         card=card(job, application, datetime.now(UTC)),
-        log=log,
-        labels={name: str(labels.get(name, {}).get("title", name)) for name in job.parameters},
-        units={name: str(labels.get(name, {}).get("x-unit", "")) for name in job.parameters},
+        log=await api.text(job_id, "log"),
+        values=forms.shown(schema, job.parameters),
     )
 
 
@@ -85,11 +86,15 @@ async def extend(request: Request, api: TheApi, look: Pages, form: PostedForm, j
     try:
         answered = await api.extend(job_id, minutes + MORE, job.revision)
     except (Conflict, UserError) as error:
-        tell(request, str(error), "bad")
+        tell(request, said(str(error), words.gettext), "bad")
         return redirect(own_page(form.get("back")))
     done = answered.extension is not None and answered.extension.state == "applied"
-    said = "The session has an hour more." if done else "An hour more was asked for; the cluster has not answered yet."
-    tell(request, words.gettext(said))
+    answer = (
+        _("The session has an hour more.")
+        if done
+        else _("An hour more was asked for; the cluster has not answered yet.")
+    )
+    tell(request, words.gettext(answer))
     return redirect(own_page(form.get("back")))
 
 

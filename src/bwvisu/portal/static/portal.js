@@ -12,7 +12,8 @@ const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 function inWords(seconds) {
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
-  return relative.format(Math.trunc(seconds / size), unit);
+  // Minutes and seconds that are left must be there in full; beyond, "in 3 hours" for nearly four would mislead.
+  return relative.format((size < 3600 ? Math.trunc : Math.round)(seconds / size), unit);
 }
 
 function tick() {
@@ -26,21 +27,27 @@ function tick() {
 
 // ---- forms ---------------------------------------------------------------------------------------------------
 
+// Of a field that is asked itself: conditions are on fields further up.
 function valueOf(form, name) {
   const control = form.elements[`p.${name}`];
+  if (control?.disabled) return null;
   return control?.type === "checkbox" ? String(control.checked) : control?.value ?? "";
 }
 
-// A field is asked only where other fields have certain values: "gpu=true;mode=a|b".
+// A field is asked only where other fields have certain values: "gpu=true;mode=a|b".  Those may hang on others again,
+// in whatever order they stand: look until nothing changes.
 function showAsked(form) {
-  for (const field of form.querySelectorAll("[data-when]")) {
+  const changed = [...form.querySelectorAll("[data-when]")].filter((field) => {
     const asked = field.dataset.when.split(";").every((condition) => {
       const [name, values] = [condition.slice(0, condition.indexOf("=")), condition.slice(condition.indexOf("=") + 1)];
       return values.split("|").includes(valueOf(form, name));
     });
+    const before = !field.hidden;
     field.hidden = !asked;
     for (const control of field.querySelectorAll("input, select")) control.disabled = !asked;
-  }
+    return asked !== before;
+  });
+  if (changed.length > 0) showAsked(form);
 }
 
 function prepare(root) {
@@ -51,9 +58,15 @@ function prepare(root) {
   for (const select of root.querySelectorAll("[data-autosubmit]")) {
     select.addEventListener("change", () => select.form.requestSubmit());
   }
-  for (const select of root.querySelectorAll("[data-reload]")) {
-    select.addEventListener("change", () => {
-      location.href = `${select.dataset.reload}?cluster=${encodeURIComponent(select.value)}`;
+  for (const select of root.querySelectorAll("[data-renews]")) {
+    select.addEventListener("change", () => select.form.requestSubmit(document.getElementById(select.dataset.renews)));
+  }
+  // Enter would press the form's first button, which is another one.
+  for (const field of root.querySelectorAll("[data-enter]")) {
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      document.getElementById(field.dataset.enter).click();
     });
   }
   for (const button of root.querySelectorAll("[data-copy]")) {

@@ -1,0 +1,198 @@
+"""For everybody: no barriers that axe finds, by keyboard alone, in the dark, on a phone, in German, without motion."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+
+from bwvisu.cli.local import LocalService, until
+from tests.support.axe import violations
+from tests.support.browser import new_page
+from tests.support.portal_pages import Portal
+from tests.support.world import Person
+
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+PHONE: ViewportSize = {"width": 360, "height": 740}
+WIDE: ViewportSize = {"width": 1920, "height": 1080}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+@pytest.fixture(scope="module")
+def shown(alice: Person) -> Iterator[dict[str, str]]:
+    """Sessions in several states."""
+    jobs = {
+        "waiting": alice.submit("command", line="true", partition="closed"),
+        "ready": alice.submit("picky"),
+        "failed": alice.submit("command", line="echo no; exit 3"),
+        "stopped": alice.submit("command", line="sleep 600"),
+    }
+    alice.cancel(jobs["stopped"])
+    for name, state in (("waiting", "submitted"), ("ready", "available"), ("failed", "finished")):
+        alice.wait(jobs[name], state)
+    alice.wait(jobs["stopped"], "finished")
+    yield jobs
+    for name in ("waiting", "ready"):
+        alice.cancel(jobs[name])
+
+
+def every_page(carol: Portal, alice: Portal, jobs: dict[str, str]) -> Iterator[tuple[str, Page]]:
+    """Open each kind of page, one after another."""
+    for path in ("/", "/applications", "/applications/terminal", f"/sessions/{jobs['ready']}"):
+        alice.open(path)
+        yield path, alice.page
+    alice.open(f"/sessions/{jobs['failed']}")
+    yield "a failed session", alice.page
+    alice.open("/applications/picky")
+    alice.page.evaluate("document.querySelector('form.launch').noValidate = true")
+    alice.fill({"Run time": "999"})
+    alice.page.get_by_role("button", name="Launch", exact=True).click()
+    alice.page.get_by_role("alert").wait_for()
+    yield "a form with faults", alice.page
+    alice.open()
+    with alice.page.context.expect_page() as opened:
+        alice.press(jobs["ready"], "Connect")
+    opened.value.locator("#command").wait_for()
+    yield "what to type", opened.value
+    alice.open("/sessions/01m8em0jj1ax0n42bb7twg0srf")
+    yield "a problem", alice.page
+    alice.open()
+    alice.page.locator("details.menu summary").click()
+    yield "the menu", alice.page
+    for path in ("/admin", "/admin/sessions"):
+        carol.open(path)
+        yield path, carol.page
+    carol.page.context.clear_cookies()
+    carol.open("/sign-in")
+    yield "sign-in", carol.page
+
+
+def test_axe_finds_nothing_on_any_page_in_the_light_or_in_the_dark(
+    portal: Callable[..., Portal], shown: dict[str, str]
+) -> None:
+    still = {"reduced_motion": "reduce"}
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, page in every_page(portal("carol", **still), portal(**still), shown):
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            found[name, scheme] = violations(page)
+    assert {where: wrong for where, wrong in found.items() if wrong} == {}
+
+
+def test_axe_would_find_something(portal: Callable[..., Portal]) -> None:
+    mine = portal()
+    mine.open()
+    mine.page.evaluate("document.querySelector('main').append(new Image(9, 9))")
+    assert [wrong for wrong in violations(mine.page) if wrong.startswith("image-alt")]
+
+
+def test_no_page_is_wider_than_its_window(portal: Callable[..., Portal], shown: dict[str, str]) -> None:
+    wider: list[tuple[str, int]] = []
+    for name, page in every_page(portal("carol", viewport=PHONE), portal(viewport=PHONE), shown):
+        for size in (PHONE, WIDE):
+            page.set_viewport_size(size)
+            wider += [(name, size["width"])] if page.evaluate(OVERFLOW) > 0 else []
+    assert wider == []
+
+
+def test_dark_and_light_are_as_the_system_is_or_as_was_chosen(portal: Callable[..., Portal]) -> None:
+    mine = portal(color_scheme="dark")
+    mine.open()
+    assert brightness(mine.page) < 60
+    choose(mine.page, "Appearance", "Light")
+    expect(mine.page.locator("html")).to_have_attribute("data-theme", "light")
+    assert brightness(mine.page) > 200
+    choose(mine.page, "Appearance", "Dark")
+    expect(mine.page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert brightness(mine.page) < 60
+
+
+def test_nothing_moves_for_whoever_wants_that(portal: Callable[..., Portal], shown: dict[str, str]) -> None:
+    animated = "document.getAnimations().length"
+    mine = portal()
+    mine.open()
+    assert mine.page.evaluate(animated) > 0
+    mine.page.emulate_media(reduced_motion="reduce")
+    until(lambda: mine.page.evaluate(animated) == 0, 5, "nothing moves")
+
+
+def test_in_german_nothing_is_english_but_what_applications_say(
+    portal: Callable[..., Portal], shown: dict[str, str]
+) -> None:
+    mine = portal(locale="de-DE")
+    mine.open()
+    expect(mine.page.locator("html")).to_have_attribute("lang", "de")
+    expect(mine.page.get_by_role("heading", level=1)).to_have_text("Meine Sitzungen")
+    expect(mine.card(shown["waiting"])).to_contain_text("Die Partition ist geschlossen")
+    expect(mine.card(shown["failed"])).to_contain_text("Exit-Code 3")
+    expect(mine.card(shown["ready"])).to_contain_text(re.compile("Endet in .* Minuten"))
+    mine.open("/applications/picky")
+    mine.page.evaluate("document.querySelector('form.launch').noValidate = true")
+    mine.fill({"Run time": "999"})
+    mine.page.get_by_role("button", name="Starten").click()
+    expect(mine.page.get_by_label("Run time", exact=True)).to_have_accessible_description(
+        "5 bis 120 min Der Wert darf höchstens 120 min sein."
+    )
+    choose(mine.page, "Sprache", "English")
+    expect(mine.page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_by_keyboard_alone_from_sign_in_to_stop(browser: Browser, service: LocalService) -> None:
+    with new_page(browser) as page:
+        mine = Portal(page, service.portal_url)
+        mine.open()
+        keys = page.keyboard
+        keys.type("alice")  # the first field has the focus
+        keys.press("Tab")
+        keys.type(service.passwords["alice"])
+        keys.press("Enter")
+        page.wait_for_url(f"{service.portal_url}/")
+        tab_to(page, page.get_by_role("link", name="Applications", exact=True))
+        keys.press("Enter")
+        tab_to(page, page.locator("a[href='/applications/picky']"))
+        keys.press("Enter")
+        tab_to(page, page.get_by_role("button", name="Launch", exact=True))
+        keys.press("Enter")
+        page.wait_for_url(re.compile("#job-"))
+        card = mine.card(page.url.partition("#job-")[2])
+        stop = card.locator("button", has_text="Stop")
+        tab_to(page, stop)
+        mine.expect(str(card.get_attribute("data-job")), "Ready")  # the card was moved under the focus
+        expect(stop).to_be_focused()
+        assert outlined(stop)
+        tab_to(page, card.locator("button", has_text="Connect"), backwards=True)
+        with page.context.expect_page() as opened:
+            keys.press("Enter")
+        opened.value.locator("#command").wait_for()
+        tab_to(page, stop)
+        keys.press("Enter")
+        mine.expect(str(card.get_attribute("data-job")), "Stopped")
+
+
+def tab_to(page: Page, target: Locator, *, backwards: bool = False) -> None:
+    """Press Tab until it has the focus, which must be seen."""
+    for _ in range(60):
+        page.keyboard.press("Shift+Tab" if backwards else "Tab")
+        if target.evaluate("it => it === document.activeElement"):
+            assert outlined(target)
+            return
+    raise AssertionError(f"the focus does not reach {target}")
+
+
+def outlined(target: Locator) -> bool:
+    """Whether one sees that it has the focus."""
+    return bool(target.evaluate("it => getComputedStyle(it).outlineStyle !== 'none'"))
+
+
+def choose(page: Page, setting: str, value: str) -> None:
+    """In the menu that every page has."""
+    page.locator("details.menu summary").click()
+    page.get_by_label(setting).select_option(label=value)
+
+
+def brightness(page: Page) -> float:
+    """Of the page's ground, 0 to 255."""
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    numbers = [int(each) for each in re.findall(r"\d+", colour)[:3]]
+    return sum(numbers) / len(numbers)
