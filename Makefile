@@ -24,6 +24,7 @@ demo: install ## a real small cluster, all roles, a real application (ONCE=1: en
 test: install ## all tests, suite by suite, within the printed budgets
 	@scripts/system-packages test
 	@$(BIN)/python -m scripts.clients --install
+	@$(BIN)/python -m tests.support.provider
 	@$(BIN)/python scripts/suites.py test
 
 test-heavy: install ## what is too large for `make test`

@@ -75,11 +75,7 @@ FAULTS: Mapping[str, Fault] = {
     "29": Fault("a rolling upgrade", "unknown fields survive; no downtime", "two released versions (issue 8)"),
     "30": Fault("500 jobs within 10 s", "all run; squeue calls as before; few gateway transactions"),
     "31": Fault("1,000 event streams reconnect", "resume or one resync; no job missed"),
-    "32": Fault(
-        "a user vanishes; a token is revoked",
-        "a clear state and reason",
-        "a token that is revoked while jobs run (issue 8)",
-    ),
+    "32": Fault("a user vanishes; a token is revoked", "a clear state and reason"),
     "33": Fault("SIGTERM", "in-flight commands end or are left safely; the next leader leads at once"),
     "34": Fault("Slurm's job ids start again", "matched by name, user and submit time, never by id alone"),
     "35": Fault("etcd is full", "read-only; no crash loop", "the alarm as a metric (issue 8)"),

@@ -1,22 +1,29 @@
-"""Run a group of test suites one after another, each within its budget, and print what each took.
+"""Run a group of test suites, each within its budget, and print what each took.
 
 usage: suites.py test|heavy|bench
 
 What the sandbox cluster and the contract suites need of Debian is installed first.
 
-The budgets together are the deadline: a suite may take its own and what those before it have left over.  One that is
-not done by then is interrupted, so that it can take down what it started, and counts as failed.  Later suites run even
-when an earlier one failed; the exit code is 0 only when all passed.  A suite without tests fails: a missing part is
-never a success.
+A group is a sequence of stages.  The suites of a stage run side by side: those that mostly wait, for daemons, leases
+and clocks, leave the processor to each other.  What they print is kept until each has ended.
+
+The budgets together are the deadline: a stage may take the longest of its own and what those before it have left over.
+A suite that is not done by then is interrupted, so that it can take down what it started, and counts as failed.  Later
+stages run even when an earlier one failed; the exit code is 0 only when all passed.  A suite without tests fails: a
+missing part is never a success.
 """
 
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from bwvisu.sandbox import packages
 
@@ -37,26 +44,25 @@ class Suite:
 
 
 HEAVY = ("--hypothesis-profile=heavy", "--timeout=0")
-GROUPS: dict[str, tuple[Suite, ...]] = {
+Stage = tuple[Suite, ...]
+GROUPS: dict[str, tuple[Stage, ...]] = {
     "test": (
-        Suite("house", "tests/test_house.py", 15),
-        Suite("unit", "tests/unit", 140),
-        Suite("fuzz", "tests/fuzz", 50),
-        Suite("simulation", "tests/simulation", 9 * MINUTE),
-        Suite("contract", "tests/contract", 13 * MINUTE),
-        Suite("clients", "tests/clients", 105),
-        Suite("cluster", "tests/cluster", 880),
-        Suite("browser", "tests/browser", 190, ("-m", "not heavy")),
+        (Suite("house", "tests/test_house.py", 15),),
+        (Suite("unit", "tests/unit", 160),),
+        (Suite("fuzz", "tests/fuzz", 50),),
+        (Suite("simulation", "tests/simulation", 10 * MINUTE),),
+        (Suite("contract", "tests/contract", 21 * MINUTE), Suite("cluster", "tests/cluster", 21 * MINUTE)),
+        (Suite("clients", "tests/clients", 105),),
+        (Suite("browser", "tests/browser", 510),),
     ),
     "heavy": (
-        Suite("heavy", "tests/heavy", 90 * MINUTE),
-        Suite("applications", "tests/browser", 10 * MINUTE, ("-m", "heavy", *HEAVY)),
-        Suite("sweep", "tests/simulation/test_faults_leader.py", 60 * MINUTE, HEAVY),
-        Suite("schemathesis", "tests/clients/test_schemathesis.py", 30 * MINUTE, HEAVY),
-        Suite("fuzz", "tests/fuzz", 60 * MINUTE, HEAVY),
-        Suite("properties", "tests/unit", 60 * MINUTE, ("-k", "properties", *HEAVY)),
+        (Suite("heavy", "tests/heavy", 90 * MINUTE),),
+        (Suite("sweep", "tests/simulation/test_faults_leader.py", 60 * MINUTE, HEAVY),),
+        (Suite("schemathesis", "tests/clients/test_schemathesis.py", 30 * MINUTE, HEAVY),),
+        (Suite("fuzz", "tests/fuzz", 60 * MINUTE, HEAVY),),
+        (Suite("properties", "tests/unit", 60 * MINUTE, ("-k", "properties", *HEAVY)),),
     ),
-    "bench": (Suite("bench", "tests/bench", 30 * MINUTE),),
+    "bench": ((Suite("bench", "tests/bench", 30 * MINUTE),),),
 }
 
 
@@ -77,17 +83,43 @@ HEADER = f"{'suite':<12}{'budget':>10}{'took':>12}   result"
 VERDICTS = {0: "passed", 5: "FAILED: no tests"}  # pytest's exit codes; all others: some test failed or could not run
 
 
-def run(suite: Suite, saved: float = 0.0) -> Result:
-    """Run one suite to its end or its deadline; ``saved``: seconds that earlier ones have left over."""
-    print(f"\n=== {suite.name}: {suite.path}, budget {suite.budget} s", flush=True)
+def run_stage(stage: Stage, saved: float = 0.0) -> list[Result]:
+    """Run the suites of a stage to their ends; ``saved``: seconds that earlier stages have left over."""
+    patience = budget(stage) + max(0.0, saved)
+    for suite in stage:
+        beside = ", ".join(other.name for other in stage if other is not suite)
+        print(f"\n=== {suite.name}: {suite.path}, budget {suite.budget} s{beside and f', beside {beside}'}", flush=True)
+    if len(stage) == 1:
+        return [run(stage[0], patience)]
+    with ThreadPoolExecutor(len(stage)) as pool:
+        return list(pool.map(partial(run_aside, seconds=patience), stage))
+
+
+def run_aside(suite: Suite, seconds: float) -> Result:
+    """Run one suite beside others, and print what it said when it has ended."""
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        result = run(suite, seconds, said)
+        said.seek(0)
+        print(f"\n--- {suite.name} said:\n{said.read()}\n{result.line()}", flush=True)
+    return result
+
+
+def run(suite: Suite, seconds: float, said: IO[str] | None = None) -> Result:
+    """Run one suite to its end or its deadline; ``said``: where its output goes, None: to ours."""
     began = time.monotonic()
-    with subprocess.Popen([sys.executable, "-m", "pytest", "--quiet", suite.path, *suite.options], cwd=ROOT) as process:
+    argv = [sys.executable, "-m", "pytest", "--quiet", suite.path, *suite.options]
+    with subprocess.Popen(argv, cwd=ROOT, stdout=said, stderr=said and subprocess.STDOUT) as process:
         try:
-            verdict = VERDICTS.get(process.wait(suite.budget + max(0.0, saved)), "FAILED")
+            verdict = VERDICTS.get(process.wait(seconds), "FAILED")
         except subprocess.TimeoutExpired:
             verdict = "FAILED: over budget"
             interrupt(process)
     return Result(suite, verdict, time.monotonic() - began)
+
+
+def budget(stage: Stage) -> int:
+    """Seconds that a stage may take."""
+    return max(suite.budget for suite in stage)
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
@@ -106,8 +138,11 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     packages.ensure(install=True, say=print)
     results: list[Result] = []
-    for suite in GROUPS[arguments[0]]:
-        results.append(run(suite, sum(done.suite.budget - done.seconds for done in results)))
+    saved = 0.0
+    for stage in GROUPS[arguments[0]]:
+        began = time.monotonic()
+        results += run_stage(stage, saved)
+        saved += budget(stage) - (time.monotonic() - began)
     print("", HEADER, *(result.line() for result in results), sep="\n")
     return 0 if all(result.verdict == "passed" for result in results) else 1
 

@@ -1,4 +1,4 @@
-"""The job's side of the keyhole: asks for ports, runs the batch script with them, reports listeners and its end.
+"""The job's side of the keyhole: asks for ports if any, runs the batch script, reports listeners and its end.
 
 This file travels as text inside the batch script and runs on a compute node as ``python3 -I - SCRIPT ARGUMENTS``;
 ``keyhole.embedding`` puts it there, and ``listeners`` and ``running`` where their imports stand.  Hence: nothing else
@@ -371,7 +371,7 @@ def main(argv: List[str]) -> int:
     try:
         run = surroundings(CONFIG, os.environ)
         keyhole = Keyhole(CONFIG, run)
-        forwards = obtain(keyhole, CONFIG["ports"], CONFIG["deadline"])
+        forwards = obtain(keyhole, CONFIG["ports"], CONFIG["deadline"]) if CONFIG["ports"] else []
         script = start(argv, environment(forwards, os.environ, "%d.%d" % (run.slurm_job_id, run.restart)))
     except Refused as refused:
         return without_ports(EXIT_REFUSED, "the keyhole refused", refused)

@@ -1,7 +1,7 @@
 """Puts the keyhole's client into a batch script.  Pure but for reading its files from the package.
 
-`prologue` stands before the first command of a script that has ``#KEYHOLE-REQUEST-PORTS N``.  The attempt's key is in
-the script's text only: never in an argument, never in the environment.
+`prologue` stands before the first command of a script; one without ``#KEYHOLE-REQUEST-PORTS N`` asks for none, and
+only reports how it ends.  The attempt's key is in the script's text only: never in an argument or the environment.
 """
 
 import json
@@ -51,10 +51,12 @@ def prologue(config: ClientConfig) -> str:
     """Shell text (POSIX), to stand before a script's first command.
 
     Its first start becomes the client, which obtains the ports and starts the script anew with ``KEYHOLE_*`` in its
-    environment; or ends it with the client's exit code and a reason.
+    environment; or ends it with the client's exit code and a reason.  A script that asks for no port does not need the
+    client: where there is no Python it runs as it is, and nobody reports its end.
     """
     text = embed(config)
-    return _PROLOGUE.format(ports=config.ports, text=text, end=_delimiter(text))
+    client = _CLIENT.format(text=text, end=_delimiter(text))
+    return (_ASKING if config.ports else _WITNESSED).format(ports=config.ports, first=_FIRST, client=client)
 
 
 def _text(name: str) -> str:
@@ -69,17 +71,27 @@ def _delimiter(text: str) -> str:
     return word
 
 
-_PROLOGUE = """\
+_FIRST = '[ "${BWVISU_RUN:-}" != "${SLURM_JOB_ID:-}.${SLURM_RESTART_COUNT:-0}" ]'
+_CLIENT = """\
+exec python3 -I - "$0" "$@" <<'{end}'
+{text}
+{end}"""
+_ASKING = """\
 # bwVisu asks its keyhole for {ports} port(s), then runs this script anew, with KEYHOLE_PORT<I>, KEYHOLE_GATEWAY<I> and
 # KEYHOLE_EXTERNAL_PORT<I> in its environment, and reports how it ends.
-if [ "${{BWVISU_RUN:-}}" != "${{SLURM_JOB_ID:-}}.${{SLURM_RESTART_COUNT:-0}}" ]; then
+if {first}; then
 command -v python3 >/dev/null || {{
     echo "bwVisu: this job got no ports and ends: there is no python3 on this node (exit code 127)" >&2
     exit 127
 }}
-exec python3 -I - "$0" "$@" <<'{end}'
-{text}
-{end}
+{client}
+fi
+unset BWVISU_RUN
+"""
+_WITNESSED = """\
+# bwVisu runs this script anew, below a program that reports how it ends.
+if {first} && command -v python3 >/dev/null; then
+{client}
 fi
 unset BWVISU_RUN
 """

@@ -13,8 +13,6 @@ from tests.support.screen import PAINT, RED, WHITE, Screen
 from tests.support.secrecy import addresses_of, assert_displays_are_private, assert_unseen
 from tests.support.world import OpenJob, Person, opened
 
-pytestmark = pytest.mark.heavy
-
 
 @pytest.fixture(scope="module")
 def desktop(alice: Person, sandbox: Sandbox) -> Iterator[OpenJob]:

@@ -13,8 +13,6 @@ from tests.support.browser import PATIENCE
 from tests.support.secrecy import addresses_of, assert_unseen
 from tests.support.world import OpenJob, Person, opened
 
-pytestmark = pytest.mark.heavy
-
 POSTS = """({action, fields}) => {
     const form = Object.assign(document.createElement("form"), {action, method: "post"})
     for (const [name, value] of Object.entries(fields))

@@ -14,8 +14,6 @@ from tests.support.screen import PAINT, RED, Screen
 from tests.support.secrecy import addresses_of, assert_displays_are_private, assert_unseen
 from tests.support.world import OpenJob, Person, opened
 
-pytestmark = pytest.mark.heavy
-
 
 @pytest.fixture(scope="module")
 def session(alice: Person) -> Iterator[OpenJob]:

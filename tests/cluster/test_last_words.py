@@ -1,31 +1,19 @@
 """What a job's own client tells of it, on a real cluster: its start, its end, and the last lines of its log."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
 
 from bwvisu.cli.local import LocalService, until
-from bwvisu.sandbox import Sandbox
-from tests.support.world import Person, service_in
+from tests.support.world import Person
 
 TRAPS = "trap 'echo saving >&2; exit 0' TERM; echo working; while :; do sleep 0.2; done"
 
 
 @pytest.fixture(scope="module")
-def service(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    folder: Path = tmp_path_factory.mktemp("words")
-    templates = {"path": str(Path(__file__).parent.parent / "support/templates")}
-    with service_in(sandbox, folder, applications=templates) as service:
-        service.start()
-        service.wait_until_ready()
-        yield service
-
-
-@pytest.fixture(scope="module")
-def alice(service: LocalService) -> Iterator[Person]:
-    with service.client() as client:
+def alice(plain_service: LocalService) -> Iterator[Person]:
+    with plain_service.client() as client:
         yield Person(client)
 
 
@@ -41,6 +29,12 @@ def test_fault_24_an_application_that_fails_before_it_listens_says_so_with_its_l
     job = alice.wait(alice.submit("served", line=line), "finished")
     assert (job["outcome"], job["reason"]["code"], job["exit_code"]) == ("failed", "never-listened", 3)
     assert log_of(alice, job["id"]).splitlines()[-1] == "no licence for alice, and my password is ********"
+
+
+def test_a_job_without_ports_tells_its_last_words_too(alice: Person) -> None:
+    job = alice.wait(alice.submit("command", line="echo no such file >&2; exit 3"), "finished")
+    assert (job["outcome"], job["reason"]["code"], job["exit_code"]) == ("failed", "exit-code", 3)
+    assert log_of(alice, job["id"]) == "no such file\n"
 
 
 def test_fault_24_an_application_that_does_not_listen_in_time_is_reported_and_left_alone(alice: Person) -> None:

@@ -92,7 +92,7 @@ class SimCommandNode(Host):
         count = sum(row.endswith(end) for row in rows.split(b"\n"))
         streams.stdout(rows)
         streams.say(f"{line} END rc={status} n={count} hidden={hidden}\n")
-        if status == 0 and count == rows.count(b"\n") and "jobs" not in hidden:
+        if status == 0 and (not rows or rows.endswith(end + b"\n")) and "jobs" not in hidden:
             self.slurm.on_looked(line, began)
         return 0
 

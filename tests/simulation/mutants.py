@@ -1,6 +1,7 @@
 """Can the simulation fail?  `make mutants` takes the safeguards away, one at a time, and expects to be caught.
 
-Each mutant is a copy of the sources with one change; seeds are tried in order until one breaks a promise.
+Each mutant is a copy of the sources with one change; seeds are tried in order until one breaks a promise.  What guards
+against a moment that chance hardly ever meets is not here, but has a test that makes the moment.
 """
 
 import argparse
@@ -110,16 +111,6 @@ MUTANTS = (
                 "        return script.encode()\n",
             ),
         ),
-    ),
-    Mutant(
-        "second judgement",
-        "keyhole/reconciler/serving.py",
-        (("if not case.holds((self._tenants.current() or {}).get(case.job_id)):", "if False:"),),
-    ),
-    Mutant(
-        "waiting for all",
-        "keyhole/parallel.py",
-        (("gather(*map(one, waits), return_exceptions=True)", "gather(*map(one, waits))"),),
     ),
     Mutant(
         "conntrack flush",

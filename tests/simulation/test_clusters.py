@@ -51,6 +51,7 @@ class TwoClusters(Scene):
         self.gateways |= gateways
         self.north: list[Host] = [*nodes.values(), *gateways.values()]
         self.hosts |= {**nodes, **gateways}
+        self._watch_over()
         for service in self.services:
             service.settings = settings()
 

@@ -1,13 +1,19 @@
 """A pytest plugin: one real cluster for all tests of a process; what a killed process leaves, the next one removes."""
 
+import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bwvisu.cli.local import LocalService
 from bwvisu.sandbox import Options, Sandbox
+from tests.support.world import service_in
 
+OPERATIONS = secrets.token_urlsafe(32)
+"""The token of the plain service's administrators; its frontend has another."""
 _PREFIX = "test-"
 
 
@@ -20,6 +26,19 @@ def sandbox() -> Iterator[Sandbox]:
         yield Sandbox.up(Options(name=name, etcd=3), say=print)
     finally:
         remove(name)
+
+
+@pytest.fixture(scope="module")
+def plain_service(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """A ready service of the module's own whose applications are `tests/support/templates`: jobs that do as told."""
+    applications = {"path": str(Path(__file__).parent / "templates")}
+    with service_in(sandbox, tmp_path_factory.mktemp("plain"), applications=applications) as service:
+        sha256 = hashlib.sha256(OPERATIONS.encode()).hexdigest()
+        token = {"name": "operations", "sha256": sha256, "scopes": ["jobs:read", "jobs:write", "admin"]}
+        service.configure({"api": {"tokens": [*service.settings["api"]["tokens"], token]}})
+        service.start()
+        service.wait_until_ready(120)
+        yield service
 
 
 @pytest.fixture

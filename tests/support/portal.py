@@ -1,7 +1,8 @@
 """The portal over a real API, in this process, and people who use it without a browser."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,7 +13,7 @@ from fastapi import FastAPI
 from bwvisu.portal.api import Api, connect
 from bwvisu.portal.app import make_app
 from bwvisu.portal.session import Sealer
-from bwvisu.portal.signin import Claim
+from bwvisu.portal.signin import Claim, Passwords, Provides
 from bwvisu.settings import PortalSettings
 
 PASSWORD = "correct horse"
@@ -32,6 +33,7 @@ class Visitor:
     """Somebody at the portal."""
 
     def __init__(self, app: FastAPI) -> None:
+        self.app = app
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
         self.http = httpx2.AsyncClient(transport=transport, base_url=ORIGIN, follow_redirects=True)
 
@@ -66,8 +68,15 @@ def portal_settings(**changes: Any) -> PortalSettings:
 
 
 @asynccontextmanager
-async def portal_over(url: str, token: str, **changes: Any) -> AsyncIterator[FastAPI]:
-    """A portal whose API is at ``url``."""
+async def portal_over(
+    url: str,
+    token: str,
+    *,
+    sign_in: Passwords | Provides | None = None,
+    clock: Callable[[], float] = time.time,
+    **changes: Any,
+) -> AsyncIterator[FastAPI]:
+    """A portal whose API is at ``url``; ``clock``: by which sessions grow old."""
     async with connect(url, token, None) as client:
-        sealer = Sealer(Fernet.generate_key().decode())
-        yield make_app(portal_settings(**changes), Api(client), sealer, AnyPassword())
+        sealer = Sealer(Fernet.generate_key().decode(), clock)
+        yield make_app(portal_settings(**changes), Api(client), sealer, sign_in or AnyPassword())

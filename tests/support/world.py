@@ -150,6 +150,18 @@ def slurm_jobs(box: Sandbox, job_id: str, *, ended: bool = False, node: str = "c
     return [dict(zip(("id", "user", "state", "name"), row, strict=True)) for row in rows if job_id in row[3]]
 
 
+@contextmanager
+def partition(box: Sandbox, name: str, *options: str) -> Iterator[None]:
+    """A further partition of Slurm's for a while, of node3; ``options`` as scontrol takes them."""
+    made = box.run("ctl", ["scontrol", "create", f"PartitionName={name}", "Nodes=node3", *options])
+    assert made.returncode == 0, made.stderr
+    try:
+        yield
+    finally:
+        gone = box.run("ctl", ["scontrol", "delete", f"PartitionName={name}"])
+        assert gone.returncode == 0, gone.stderr
+
+
 def slurm_numbers(box: Sandbox) -> set[str]:
     """Numbers of all jobs that Slurm knows, whosever.
 

@@ -72,7 +72,7 @@ def render(
 ) -> str:
     """The script to give to sbatch: ``#!`` first, line feeds only, no NUL, at most `LONGEST` bytes.
 
-    ``prologue`` gives the shell text that asks the keyhole for so many ports and runs the rest of the script with them.
+    ``prologue`` gives the shell text that asks the keyhole for so many ports, if any, and runs the rest of the script.
     Raises `InvalidInput` where a value cannot stand in its place, `UnusableTemplate` where the template is at fault.
     """
     values: list[str] = []
@@ -243,12 +243,11 @@ def _directive(line: str, values: Sequence[str], parameters: Mapping[str, Scalar
 
 
 def _assembled(lines: Sequence[str], values: Sequence[str], prologue: Callable[[int], str]) -> Iterator[str]:
-    """The lines; before the first command the prologue, where there is a keyhole line, and the values."""
-    ports = ports_requested(lines)
+    """The lines; before the first command the prologue and the values."""
     used = {int(index) for line in lines for index in _REFERENCE.findall(line)}
-    block = [f"bwvisu_value_{index}={shlex.quote(values[index])}" for index in sorted(used) if index < len(values)]
-    if ports:
-        block.insert(0, prologue(ports).rstrip("\n"))
+    first = prologue(ports_requested(lines)).rstrip("\n")
+    block = [first] if first else []
+    block += [f"bwvisu_value_{index}={shlex.quote(values[index])}" for index in sorted(used) if index < len(values)]
     for line in lines:
         if block and directives.is_command(line):
             yield from block

@@ -38,6 +38,8 @@ def preview(bundle: Bundle, values: Mapping[str, Scalar], *, user: str, cluster:
 
 
 def _in_a_line(ports: int) -> str:
+    if not ports:
+        return "# Here stands the keyhole's client: it runs what follows and reports how it ends."
     return (
         f"# Here stands the keyhole's client: it asks for {ports} port(s) and runs what follows with KEYHOLE_PORT<I>."
     )

@@ -92,6 +92,11 @@ NO_ANSWER = Reason(code="lost", message="It left the queue and the cluster canno
 _LAUNCH_FAILED = Reason(
     code="launch-failed", message="Slurm could not start it: is its home there, and may it write its log file?"
 )
+_CONDITION_FAILED = Reason(
+    code="dependency-never-satisfied",
+    message="It was cancelled on the cluster: the job that it waited for did not end as required.",
+)
+"""Slurm cancels such jobs where the site or the job says so (`kill_invalid_depend`), and leaves its reason."""
 _NO_IO = 53
 """Not a signal, though Slurm shows it as one: its error 4021 ("could not connect IO") cut to seven bits."""
 
@@ -114,6 +119,8 @@ def ended(state: SlurmState, slurm_reason: str, status: ExitStatus | None, spec:
     """Why a job is over."""
     if state is SlurmState.CANCELLED and spec.stopped:
         return cancelled(spec)
+    if state is SlurmState.CANCELLED and slurm_reason == "DependencyNeverSatisfied":
+        return _CONDITION_FAILED
     return ENDINGS.get(state) or _failed(state, slurm_reason, status or ExitStatus(0, 0))
 
 

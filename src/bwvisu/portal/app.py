@@ -16,14 +16,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bwvisu.errors import BwvisuError, Conflict, NotFound, OperatorError, TryAgain, UserError
 from bwvisu.portal import metrics
 from bwvisu.portal.api import Api
+from bwvisu.portal.interrupted import to_sign_in
 from bwvisu.portal.look import Look
 from bwvisu.portal.metrics import PageMetrics
 from bwvisu.portal.pages import administration, catalogue, live, sessions, signing_in, site
 from bwvisu.portal.sayings import said
 from bwvisu.portal.session import Sealer, Sessions
-from bwvisu.portal.signin import Passwords
+from bwvisu.portal.signin import Passwords, Provides
 from bwvisu.portal.throttle import Throttle
-from bwvisu.portal.web import Forbidden, SignInNeeded, TooLarge, read_form, redirect
+from bwvisu.portal.web import Forbidden, SignInNeeded, TooLarge
 from bwvisu.settings import PortalSettings
 
 log = structlog.get_logger(__name__)
@@ -36,13 +37,14 @@ HEADERS = {
 }
 
 
-def make_app(settings: PortalSettings, api: Api, sealer: Sealer, passwords: Passwords | None) -> FastAPI:
-    """All pages; ``passwords`` None: people sign in elsewhere."""
+def make_app(settings: PortalSettings, api: Api, sealer: Sealer, sign_in: Passwords | Provides) -> FastAPI:
+    """All pages; ``sign_in``: how people prove who they are."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.settings = settings
     app.state.api = api
     app.state.look = Look(settings.site)
-    app.state.passwords = passwords
+    app.state.sign_in = sign_in
+    app.state.sealer = sealer
     app.state.throttle = Throttle()
     for part in (site, signing_in, sessions, catalogue, live, administration):
         app.include_router(part.router)
@@ -55,7 +57,9 @@ def make_app(settings: PortalSettings, api: Api, sealer: Sealer, passwords: Pass
     secure = settings.tls is not None or (settings.public_url or "").startswith("https://")
     app.add_middleware(_Headers, secure=secure)
     app.add_middleware(PageMetrics, registry=registry)
-    app.add_middleware(Sessions, sealer=sealer, lifetime=settings.session_lifetime, secure=secure)
+    app.add_middleware(
+        Sessions, sealer=sealer, lifetime=settings.session_lifetime, limit=settings.session_limit, secure=secure
+    )
     return app
 
 
@@ -90,26 +94,9 @@ class _Headers:
 
 
 def _errors(app: FastAPI) -> None:
-    app.add_exception_handler(SignInNeeded, _to_sign_in)  # type: ignore[arg-type] # the class tells which error comes
+    app.add_exception_handler(SignInNeeded, to_sign_in)  # type: ignore[arg-type] # the class tells which error comes
     for kind in (BwvisuError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _problem)
-
-
-async def _to_sign_in(request: Request, _: SignInNeeded) -> Response:
-    """Whoever's session was over finds the page again after signing in, and a launch form as it was sent."""
-    if request.headers.get("accept") == "text/event-stream":
-        return PlainTextResponse("signed out\n", 401)
-    where = request.url.path
-    if request.method == "GET":
-        return redirect("/sign-in", to=f"{where}?{request.url.query}" if request.url.query else where)
-    if not where.startswith("/applications/"):
-        return redirect("/sign-in", to="/")
-    try:
-        form = await read_form(request)
-    except UserError as error:
-        return await _problem(request, error)
-    request.session["draft"] = {"path": where, "form": {key: form[key] for key in form.keys() - {"csrf", "key"}}}
-    return redirect("/sign-in", to=where)
 
 
 async def _problem(request: Request, error: Exception) -> Response:

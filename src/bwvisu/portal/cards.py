@@ -48,7 +48,9 @@ MORE = {"timeout": "minutes", "out_of_memory": "memory"}
 """Outcome -> the parameter of which there was too little."""
 GOOD_ENDINGS = frozenset({"completed", "cancelled"})
 
-FOREIGN = frozenset({"cancelled-on-cluster", "cancelled-by-administrator", "preempted", "revoked"})
+FOREIGN = frozenset(
+    {"cancelled-on-cluster", "cancelled-by-administrator", "dependency-never-satisfied", "preempted", "revoked"}
+)
 """Reasons of an end that its owner did not ask for, though Slurm calls it cancelled."""
 
 

@@ -44,6 +44,7 @@ SENTENCES: Mapping[str, str] = {
     "cancelled-by-user": _("It was stopped by its owner."),
     "cancelled-by-administrator": _("It was stopped by an administrator, not by its owner."),
     "cancelled-on-cluster": _("It was cancelled on the cluster, not here."),
+    "dependency-never-satisfied": _("The job that it was to wait for did not end as it must; Slurm has cancelled it."),
     "preempted": _("It had to make room for a more urgent job."),
     "revoked": _("The federation runs it on another cluster."),
     "time-limit": _("Its run time was over."),

@@ -5,23 +5,26 @@ a form is ours, words to be shown once, and a form that was sent when its sessio
 """
 
 import json
+import math
 import secrets
 import time
 import zlib
-from collections.abc import Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import BaseModel, ConfigDict
 from starlette.datastructures import MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bwvisu.errors import OperatorError
 
 LARGEST = 4000
 """Bytes of a cookie that every browser keeps."""
+RESERVE = 1000
+"""Of these, for what a sign-in adds to a session that keeps a form: the state of OpenID Connect, above all."""
 
 
 class Person(BaseModel):
@@ -39,9 +42,10 @@ class Person(BaseModel):
 
 
 class Sealer:
-    """Encrypts with the first key, decrypts with each."""
+    """Encrypts with the first key, decrypts with each; ``clock``: Unix time."""
 
-    def __init__(self, keys: str) -> None:
+    def __init__(self, keys: str, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
         try:
             self._fernet = MultiFernet([Fernet(line) for line in keys.split()])
         except ValueError as error:
@@ -49,12 +53,14 @@ class Sealer:
 
     def seal(self, values: MutableMapping[str, Any]) -> str:
         """As text that is safe in a cookie."""
-        return self._fernet.encrypt(zlib.compress(json.dumps(values, separators=(",", ":")).encode())).decode()
+        text = zlib.compress(json.dumps(values, separators=(",", ":")).encode())
+        return self._fernet.encrypt_at_time(text, int(self.clock())).decode()
 
     def open(self, text: str, lifetime: float) -> dict[str, Any]:
         """What was sealed; empty for anything else, and for what is older than ``lifetime`` seconds."""
         try:
-            values = json.loads(zlib.decompress(self._fernet.decrypt(text.encode(), ttl=int(lifetime))))
+            sealed = self._fernet.decrypt_at_time(text.encode(), int(lifetime), int(self.clock()))
+            values = json.loads(zlib.decompress(sealed))
         except (InvalidToken, ValueError, zlib.error):
             return {}
         return values if isinstance(values, dict) else {}
@@ -71,17 +77,17 @@ def read_keys(path: Path) -> Sealer:
 class Sessions:
     """ASGI middleware: ``scope["session"]`` is what the cookie says, and goes back into it where it has changed.
 
-    A used session lives on: the cookie is written anew once a quarter of its lifetime has passed.
+    A used session lives on: the cookie is written anew once a quarter of its lifetime has passed.  Only ``limit``
+    seconds after the sign-in, whatever was done meanwhile, nobody is signed in any more: that is when groups and
+    accounts are looked at again.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, sealer: Sealer, lifetime: float, secure: bool, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, sealer: Sealer, lifetime: float, limit: float, secure: bool) -> None:
         self._app = app
         self._sealer = sealer
         self._lifetime = lifetime
+        self._limit = limit
         self._secure = secure
-        self._clock = clock
         self._name = "__Host-bwvisu" if secure else "bwvisu"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,6 +97,8 @@ class Sessions:
             return
         session = scope["session"] = self._sealer.open(self._cookie(scope), self._lifetime)
         before = json.dumps(session)
+        if self._sealer.clock() - session.get("since", math.inf) > self._limit:
+            leave(session)
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -101,18 +109,13 @@ class Sessions:
 
     def _cookie(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
-            if name == b"cookie":
-                cookies: SimpleCookie = SimpleCookie()
-                try:
-                    cookies.load(value.decode("latin-1"))
-                except CookieError:
-                    return ""
-                if found := cookies.get(self._name):
-                    return found.value
+            # http.cookies gives up at the first cookie that it cannot read, and another site's may stand before ours
+            if name == b"cookie" and (found := cookie_parser(value.decode("latin-1")).get(self._name)):
+                return found
         return ""
 
     def _write(self, headers: MutableHeaders, session: dict[str, Any], before: str) -> None:
-        now = int(self._clock())
+        now = int(self._sealer.clock())
         due = bool(session) and now - session.get("at", 0) > self._lifetime / 4
         if json.dumps(session) == before and not due:
             return
@@ -120,10 +123,12 @@ class Sessions:
             headers.append("Set-Cookie", self._line("", 0))
             return
         session["at"] = now
+        if "person" in session:
+            session.setdefault("since", now)
         text = self._sealer.seal(session)
-        if len(text) > LARGEST:
-            session.pop("draft", None)
-            text = self._sealer.seal(session)
+        for least in ("told", "draft"):  # browsers would drop a longer cookie as a whole, without a word
+            if len(text) > LARGEST and session.pop(least, None):
+                text = self._sealer.seal(session)
         headers.append("Set-Cookie", self._line(text, int(self._lifetime)))
 
     def _line(self, value: str, age: int) -> str:
@@ -141,6 +146,19 @@ def csrf_token(session: MutableMapping[str, Any]) -> str:
 def signed_in(session: MutableMapping[str, Any]) -> Person | None:
     """Who this is; None: nobody."""
     return Person.model_validate(session["person"]) if "person" in session else None
+
+
+def keep_draft(session: MutableMapping[str, Any], sealer: Sealer, path: str, form: Mapping[str, str]) -> bool:
+    """Keep what was sent to ``path`` until somebody has signed in; False: it is too long for a cookie.
+
+    One cookie, and no more: proxies take 8 KiB of headers by default, so that several would hardly hold more than one,
+    which is compressed; and whatever is longer comes back by way of the page itself (`bwvisu.portal.interrupted`).
+    """
+    session["draft"] = {"path": path, "form": dict(form)}
+    if len(sealer.seal(session)) <= LARGEST - RESERVE:
+        return True
+    del session["draft"]
+    return False
 
 
 def enter(session: MutableMapping[str, Any], person: Person) -> None:

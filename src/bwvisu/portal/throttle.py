@@ -25,12 +25,18 @@ class Throttle:
         return math.ceil(max(0.0, until - self._clock())) if count > FREE else 0
 
     def failed(self, who: Hashable) -> None:
-        """A try was wrong."""
+        """A try was wrong; to be said before it is known, since many tries at once are many tries."""
         count = self._failures.pop(who, (0, 0.0))[0] + 1
         pause = min(LONGEST, 2.0 ** min(count - FREE, 20)) if count > FREE else 0.0
         self._failures[who] = count, self._clock() + pause
         while len(self._failures) > REMEMBERED:
             self._failures.popitem(last=False)
+
+    def forgiven(self, who: Hashable) -> None:
+        """The last try was neither right nor wrong: nobody could say."""
+        count, _ = self._failures.get(who, (0, 0.0))
+        if count:
+            self._failures[who] = count - 1, 0.0
 
     def succeeded(self, who: Hashable) -> None:
         """A try was right."""

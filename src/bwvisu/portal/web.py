@@ -10,12 +10,17 @@ from starlette.responses import RedirectResponse, Response
 
 from bwvisu.errors import UserError
 from bwvisu.portal.api import Api
+from bwvisu.portal.form import PREFIX
 from bwvisu.portal.look import Look
 from bwvisu.portal.session import Person, csrf_token, signed_in
 
 LONGEST_FORM = 64 * 1024
 """Bytes; the API takes no longer bodies either."""
 MOST_FIELDS = 400
+LONGEST_WAY = 1000
+"""Characters of an address to go back to: across a sign-in it travels in a cookie."""
+SHOW_AGAIN = "choose-cluster"
+"""What a form ``do``es that is to come back as it was sent, and nothing else."""
 
 
 class SignInNeeded(Exception):
@@ -67,6 +72,27 @@ async def posted(request: Request) -> Posted:
     return form
 
 
+async def posted_again(request: Request) -> Posted:
+    """Like `posted`; what was filled in on a page of an older session is to be looked through and sent again.
+
+    Raises SignInNeeded, Stale, TooLarge.
+    """
+    try:
+        return await posted(request)
+    except Stale:
+        form = await read_form(request)
+        if not filled_in(form):
+            raise
+        words = look_of(request).words(request)
+        tell(request, words.gettext("You have signed in since. Look through what you filled in, and send it again."))
+        return {**form, "do": SHOW_AGAIN}
+
+
+def filled_in(form: Posted) -> bool:
+    """Whether somebody has taken pains with it: it has parameters of an application."""
+    return any(key.startswith(PREFIX) for key in form)
+
+
 def check_csrf(request: Request, form: Posted) -> None:
     """Raises Stale."""
     sent = form.get("csrf") or request.headers.get("x-csrf-token", "")
@@ -115,7 +141,13 @@ def tell(request: Request, words: str, kind: str = "good") -> None:
 
 def own_page(where: str | None) -> str:
     """A path of this portal to go back to; anything else is the first page."""
-    plain = where is not None and where.startswith("/") and not where.startswith(("//", "/\\")) and where.isprintable()
+    plain = (
+        where is not None
+        and len(where) <= LONGEST_WAY
+        and where.startswith("/")
+        and not where.startswith(("//", "/\\"))
+        and where.isprintable()
+    )
     return where if plain and where is not None and "\\" not in where else "/"
 
 
@@ -124,3 +156,4 @@ TheApi = Annotated[Api, Depends(api_of)]
 AdminApi = Annotated[Api, Depends(administrator_of)]
 Pages = Annotated[Look, Depends(look_of)]
 PostedForm = Annotated[Mapping[str, str], Depends(posted)]
+PostedAgain = Annotated[Mapping[str, str], Depends(posted_again)]

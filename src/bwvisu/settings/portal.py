@@ -1,9 +1,10 @@
 """The portal: where it serves, how people sign in, and what the site makes of its looks."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from bwvisu.settings.tls import ServerTlsSettings, TrustedProxies
 from bwvisu.settings.types import Duration, Port, Section, Text, Url, matching
@@ -32,6 +33,12 @@ class LocalAuth(Section):
     """Who may sign in."""
 
 
+def _asks_who(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    if "openid" not in scopes:
+        raise ValueError("must contain openid: without it nobody is named")
+    return scopes
+
+
 class OidcAuth(Section):
     """OpenID Connect: the site's own sign-in page."""
 
@@ -45,12 +52,12 @@ class OidcAuth(Section):
     """File that holds the client's secret."""
     ca_file: Path | None = None
     """Who may sign the provider's certificate; none: the system's authorities."""
-    scopes: tuple[Text, ...] = ("openid", "profile", "email")
+    scopes: Annotated[tuple[Text, ...], AfterValidator(_asks_who)] = ("openid", "profile", "email")
     """What is asked for."""
     user_claim: Text = "preferred_username"
-    """The claim that names the person."""
+    """The claim that names the person; with dots, one inside another."""
     groups_claim: Text = "groups"
-    """The claim that lists groups."""
+    """The claim that lists groups, e.g. `realm_access.roles`."""
     title: Text = "Single sign-on"
     """What the button says."""
 
@@ -82,11 +89,22 @@ class LdapAuth(Section):
     """For each question; seconds."""
 
 
+def _mapping_pattern(text: str) -> str:
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    if "user" not in pattern.groupindex:
+        raise ValueError("has no group (?P<user>...)")
+    return text
+
+
 class UserMapping(Section):
     """From the name of the sign-in to the user name of the clusters."""
 
-    pattern: str = r"(?P<user>[^@]+)(@.*)?"
-    """A regular expression for the whole name; its group `user` ..."""
+    pattern: Annotated[str, AfterValidator(_mapping_pattern)] = r"(?P<user>[^@]+)"
+    r"""A regular expression for the whole name; its group `user` ...  Where names have a realm, say which is yours:
+    `(?P<user>[^@]+)@example\.org`; without it nobody tells your alice from another one's."""
     prefix: str = ""
     """... with this in front is the user name, in lower case."""
 
@@ -141,6 +159,8 @@ class PortalSettings(Section):
     """File that holds keys of `bwvisu portal create-key`, one a line: the first encrypts, all decrypt."""
     session_lifetime: Duration = 8 * 3600
     """Who does nothing for so long must sign in again."""
+    session_limit: Duration = 86400
+    """Who signed in so long ago must sign in again in any case: then groups and accounts are looked at anew."""
     auth: Annotated[LocalAuth | OidcAuth | LdapAuth, Field(discriminator="kind")]
     """How people sign in."""
     users: UserMapping = UserMapping()
@@ -149,3 +169,9 @@ class PortalSettings(Section):
     """Whoever is in one of these groups sees the administrators' pages."""
     site: SiteSettings = SiteSettings()
     """What makes it the site's own."""
+
+    @model_validator(mode="after")
+    def _providers_know_the_way_back(self) -> Self:
+        if self.auth.kind == "oidc" and self.public_url is None:
+            raise ValueError("sign-in by OpenID Connect needs public_url: the provider sends people back there")
+        return self

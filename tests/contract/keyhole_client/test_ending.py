@@ -42,6 +42,25 @@ def test_the_exit_code_is_the_scripts_and_is_told(
     assert (last(granted).event, last(granted).exit_code) == ("exited", code)
 
 
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_a_script_that_asks_for_no_ports_tells_its_end_all_the_same(
+    start: Start, url: str, ledger: MemoryLedger, shell: str
+) -> None:
+    script = start(config(url, ports=0), "echo lost >&2; exit 3", shell=shell, before="set -eu")
+    assert script.wait() == 3
+    assert ledger.said() == [("started", None), ("exited", None)]
+    assert (last(ledger).exit_code, last(ledger).log_tail) == (3, "lost\n")
+    assert not ledger.requests
+
+
+def test_where_nobody_can_tell_a_script_that_asks_for_no_ports_runs_nevertheless(
+    start: Start, url: str, ledger: MemoryLedger
+) -> None:
+    script = start(config(url, ports=0), "echo done; exit 3", python=None)
+    assert (script.wait(), script.out, script.err) == (3, "done\n", "")
+    assert not ledger.reports
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_a_script_that_dies_by_a_signal_is_seen_to(
     start: Start, url: str, granted: MemoryLedger, number: signal.Signals

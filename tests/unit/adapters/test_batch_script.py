@@ -47,7 +47,7 @@ exec PYTHON -c 'import json, os; print(json.dumps(dict(os.environ)))'
 
 
 def stub(ports: int) -> str:
-    return f"export KEYHOLE_PORT0=4000{ports}\n"
+    return f"export KEYHOLE_PORT0=4000{ports}\n" if ports else ""
 
 
 def script(template: str, parameters: Mapping[str, Scalar], keyhole: Callable[[int], str] = stub) -> str:

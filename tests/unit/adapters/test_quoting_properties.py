@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from bwvisu.adapters.batch_script import Access, JobFacts, render
 from bwvisu.domain.application import Application
 from bwvisu.domain.job import Scalar
+from bwvisu.domain.original import VALUE
 from bwvisu.errors import InvalidInput
 from tests.support.effort import effort
 
@@ -94,3 +95,21 @@ def test_a_shell_gives_back_every_value_that_the_schema_lets_through(
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout) == {f"V{n}": as_text(value) for n, value in enumerate(values)}
     assert list(folder.iterdir()) == [], "something was executed"
+
+
+ORIGINAL_HABITS = ("{{ v }}", '"{{v}}"', '"$HOME/{{ v }}"', "--image={{ v }}", '"--bind=$HOME/{{ v }}:/data"')
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@effort(0.1)
+@given(value=st.from_regex(VALUE, fullmatch=True))
+def test_values_of_the_originals_alphabet_may_stand_as_its_templates_have_them(
+    tmp_path_factory: pytest.TempPathFactory, shell: str, value: str
+) -> None:
+    """Where other texts would be split: no character of it ends a word or is a pattern."""
+    folder = tmp_path_factory.mktemp("job")
+    template = f"#!{shell}\nprintf '<%s>' {' '.join(ORIGINAL_HABITS)}\n"
+    done = run(shell, render(template, {"v": value}, JOB, Access("secret"), lambda _: ""), folder)
+    home = f"{folder}/{value}"
+    seen = [value, value, home, f"--image={value}", f"--bind={home}:/data"]
+    assert done.stdout.decode() == "".join(f"<{text}>" for text in seen)

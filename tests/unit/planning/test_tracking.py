@@ -146,6 +146,7 @@ def test_a_job_that_flaps_for_days_does_not_fill_the_store() -> None:
         ("FAILED", "JobLaunchFailure", ExitStatus(0, 11), "failed", "killed-by-signal", None),
         ("FAILED", "BadConstraints", ExitStatus(0, 0), "failed", "slurm:FAILED", 0),
         ("CANCELLED", "None", ExitStatus(0, 15), "cancelled", "cancelled-on-cluster", None),
+        ("CANCELLED", "DependencyNeverSatisfied", None, "cancelled", "dependency-never-satisfied", None),
         ("PREEMPTED", "None", ExitStatus(0, 0), "cancelled", "preempted", None),
         ("TIMEOUT", "TimeLimit", ExitStatus(0, 0), "timeout", "time-limit", None),
         ("OUT_OF_MEMORY", "OutOfMemory", ExitStatus(0, 125), "out_of_memory", "out-of-memory", None),

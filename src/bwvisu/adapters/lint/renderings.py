@@ -105,6 +105,8 @@ class Renderings:
 
         def ports(number: int) -> str:
             asked.append(number)
+            if not number:
+                return ""
             return f'eval "$(keyhole-client {number})"'  # so that shellcheck does not know what it sets
 
         facts = batch_script.JobFacts(application=self.bundle.name, **_FACTS)

@@ -13,7 +13,7 @@ from bwvisu.portal import form as forms
 from bwvisu.portal import notices
 from bwvisu.portal.documents import Application
 from bwvisu.portal.memory import Memory
-from bwvisu.portal.web import OnePerson, Pages, PostedForm, TheApi, redirect, tell
+from bwvisu.portal.web import OnePerson, Pages, PostedAgain, TheApi, redirect, tell
 
 router = APIRouter()
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
@@ -52,7 +52,8 @@ async def show_form(
     elif preset:
         values = memory.presets(name).get(preset, {})
     if draft := _draft(request, name):
-        values, cluster = forms.parameters(application.parameters, draft), draft.get("cluster", cluster)
+        cluster = draft.get("cluster", cluster)
+        values = forms.parameters(application.schema_for(cluster), draft)
         notify = notices.ticked(draft)
     mails = notices.asked(possible, notify)
     return _form(request, look, person.clusters, application, cluster, values, memory, mails)
@@ -60,7 +61,7 @@ async def show_form(
 
 @router.post("/applications/{name}")
 async def launch(
-    request: Request, api: TheApi, person: OnePerson, look: Pages, form: PostedForm, name: str
+    request: Request, api: TheApi, person: OnePerson, look: Pages, form: PostedAgain, name: str
 ) -> Response:
     """Start it, or keep the values as a preset; faults come back beside their fields."""
     application = await api.application(name)
