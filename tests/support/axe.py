@@ -2,6 +2,7 @@
 
 import fcntl
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from playwright.sync_api import Page
 
 import hatch_build
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+EVERYTHING = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+COLOURS = ("color-contrast", "link-in-text-block")
+"""What another colour scheme may break."""
 _RUN = """rules => axe.run(document, {runOnly: rules, resultTypes: ["violations"]})"""
 
 
@@ -25,10 +28,11 @@ def source() -> str:
     return script.read_text()
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, rules: Sequence[str] = EVERYTHING) -> list[str]:
     """What is wrong with the page as it is now, each with the elements; empty: nothing."""
-    page.evaluate(source())
-    found: dict[str, Any] = page.evaluate(_RUN, RULES)
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(source())
+    found: dict[str, Any] = page.evaluate(_RUN, list(rules))
     return [
         f"{each['id']} ({each['help']}): " + " | ".join(_where(node) for node in each["nodes"])
         for each in found["violations"]
