@@ -15,7 +15,8 @@ from bwvisu.errors import OperatorError, TryAgain, UserError
 from bwvisu.rest import Json, as_error, document
 
 T = TypeVar("T")
-_REFUSALS: Mapping[int, type[UserError]] = {401: NotSignedIn}
+REFUSALS: Mapping[int, type[UserError]] = {401: NotSignedIn}
+"""What a status means to the command line beyond what it means to every client."""
 
 PAGE = 500
 """Jobs; the most that the API gives at once."""
@@ -71,7 +72,7 @@ class Rest:
             answer = self._client.request(method, f"/api/v1{path}", json=json, params=query, headers=headers)
         if answer.is_success:
             return answer
-        raise as_error(answer, _REFUSALS)
+        raise as_error(answer, REFUSALS)
 
     def pages(self, path: str, query: Mapping[str, str | int]) -> Iterator[Json]:
         """Every item of a list, page by page."""
@@ -100,7 +101,7 @@ class Rest:
         ):
             if not source.response.is_success:
                 source.response.read()
-                raise as_error(source.response, _REFUSALS)
+                raise as_error(source.response, REFUSALS)
             yield iter(source)
 
     @contextmanager

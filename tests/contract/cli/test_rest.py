@@ -8,7 +8,7 @@ import pytest
 
 from bwvisu.cli.exits import NotSignedIn, exit_code
 from bwvisu.cli.profiles import Connection
-from bwvisu.cli.rest import Rest, persistently
+from bwvisu.cli.rest import REFUSALS, Rest, persistently
 from bwvisu.errors import BwvisuError, Conflict, InvalidInput, NotFound, OperatorError, TryAgain, UserError
 from bwvisu.rest import NotAsRead, as_error
 from tests.support.small_api import SmallApi, problem, small_api
@@ -35,7 +35,7 @@ def test_a_problem_is_the_error_that_caused_it(status: int, kind: type[BwvisuErr
         json={"type": "/problems/x", "detail": "words"},
         headers={"Content-Type": "application/problem+json", "Retry-After": "7"},
     )
-    error = as_error(answer)
+    error = as_error(answer, REFUSALS)
     assert (type(error), str(error), exit_code(error)) == (kind, "words", code)
     if isinstance(error, TryAgain):
         assert error.after == 7
