@@ -1,6 +1,18 @@
 """A token bucket for each key, in bounded memory.  Pure; the (monotonic) clock is an argument."""
 
 from collections import OrderedDict
+from ipaddress import IPv6Address, ip_address, ip_network
+
+
+def source_of(host: str) -> str:
+    """An asker's address; of IPv6 the network of 64 bits, all of which one machine may have; empty: not known."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+    return str(address)
 
 
 class Buckets:

@@ -10,7 +10,6 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bwvisu.api.problems import problem
 from bwvisu.domain.principal import Principal
 from bwvisu.settings import RateSettings
+from keyhole import throttle
 from keyhole.throttle import Buckets
 
 EXEMPT = frozenset({"/livez", "/readyz", "/metrics"})
@@ -92,12 +92,6 @@ class RateGuard:
 
 
 def source_of(scope: Scope) -> str:
-    """The asker's address; of IPv6 the network of 64 bits, all of which one machine may have."""
+    """Whom a request counts for."""
     client = scope.get("client")
-    try:
-        address = ip_address(client[0]) if client else None
-    except ValueError:
-        return ""
-    if isinstance(address, IPv6Address):
-        return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
-    return str(address or "")
+    return throttle.source_of(client[0]) if client else ""

@@ -107,6 +107,8 @@ async def _problem(request: Request, error: Exception) -> Response:
     look: Look = request.app.state.look
     words = said(words, look.words(request).gettext)
     answer = look.page(request, "problem.html", status, number=status, words=words)
+    if status == 500:  # it is answered outside of all middleware
+        answer.headers.update(HEADERS)
     if isinstance(error, TryAgain):
         answer.headers["Retry-After"] = str(error.after)
     return answer

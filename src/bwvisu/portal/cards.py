@@ -85,6 +85,7 @@ class Card:
     """It did not end well."""
     can_connect: bool
     can_stop: bool
+    can_relaunch: bool
     more_time: tuple[int, ...]
     """Minutes of which one may be added; empty: none."""
     connections: int | None
@@ -111,14 +112,17 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         bad=job.finished and not _well(job),
         can_connect=job.state == "available" and not stopping,
         can_stop=not job.finished and not stopping,
+        can_relaunch=job.finished and application is not None,
         more_time=() if stopping else _more_time(job, application),
         connections=sum(known) if known else None,
     )
 
 
 def run_time(job: Job) -> int | None:
-    """Minutes in all; None: not known, or without an end."""
+    """Minutes in all, as they were asked for last; None: not known, or without an end."""
     asked = job.parameters.get("minutes")
+    if job.extension is not None and job.extension.state == "pending":
+        return job.extension.minutes
     return (job.slurm.time_limit_minutes if job.slurm else None) or (asked if isinstance(asked, int) else None)
 
 

@@ -248,10 +248,3 @@ class AuditList(Document):
     """Entries, newest first."""
 
     items: tuple[AuditEntry, ...]
-
-
-class LogView(Document):
-    """The last lines of a job's log."""
-
-    text: str = ""
-    truncated: bool = False

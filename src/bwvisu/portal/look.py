@@ -1,7 +1,7 @@
 """What every page has: the templates, the language, the theme, and headers that keep foreign scripts out."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from bwvisu.portal.cards import STATE_NAMES, Card
+from bwvisu.portal.cards import STATE_NAMES
 from bwvisu.portal.reasons import why
 from bwvisu.portal.session import csrf_token, signed_in
 from bwvisu.settings import SiteSettings
@@ -40,8 +40,9 @@ def language_of(request: Request, site: SiteSettings) -> str:
     if chosen in LANGUAGES:
         return str(chosen)
     wanted = re.findall(r"([a-zA-Z]{2})[\w-]*(?:;q=([\d.]+))?", request.headers.get("accept-language", ""))
-    ranked = sorted(wanted, key=lambda each: -float(each[1] or 1) if re.fullmatch(r"[\d.]*", each[1]) else 0)
-    return next((tag.lower() for tag, _ in ranked if tag.lower() in LANGUAGES), site.language)
+    weighed = [(float(weight or 1), tag.lower()) for tag, weight in wanted if re.fullmatch(r"(\d+\.?\d*)?", weight)]
+    ranked = sorted(weighed, key=lambda each: -each[0])
+    return next((tag for weight, tag in ranked if tag in LANGUAGES and weight), site.language)
 
 
 class Look:
@@ -93,13 +94,12 @@ class Look:
         environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined] # of the extension
         environment.globals.update(site=self.site, languages=LANGUAGES, states=STATE_NAMES)
         environment.filters.update(_filters(language))
+        # not `_`, which takes what it is given for markup of ours: these may come from elsewhere
+        environment.filters["translated"] = lambda text: translations(language).gettext(text) if text else ""
         translate = None if language == "en" else translations(language).gettext
-        environment.filters["why"] = lambda card: _why(card, translate)
+        environment.filters["why"] = lambda card: why(card.job, card.reason, translate)
+        environment.filters["no_more_time"] = lambda card: why(card.job, card.job.extension.reason, translate)
         return environment
-
-
-def _why(card: Card, translate: Callable[[str], str] | None) -> str:
-    return why(card.job, card.reason, translate)
 
 
 def _filters(language: str) -> Mapping[str, Any]:

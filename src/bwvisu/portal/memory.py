@@ -6,7 +6,7 @@ Other frontends may keep things there, too: only what is below ``portal`` is our
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from bwvisu.errors import Conflict, Fault, TryAgain, UserError
+from bwvisu.errors import BwvisuError, Conflict, Fault, TryAgain, UserError
 from bwvisu.portal.api import Api
 from bwvisu.rest import Json, NotAsRead
 
@@ -35,29 +35,28 @@ class Memory:
 
     def last(self, application: str) -> dict[str, Any]:
         """The values with which it was started last."""
-        return dict(self._of("last").get(application, {}))
+        return _object(self._of("last").get(application))
 
     def presets(self, application: str) -> dict[str, dict[str, Any]]:
         """Its presets by title."""
-        return dict(self._of("presets").get(application, {}))
+        return {title: _object(values) for title, values in _object(self._of("presets").get(application)).items()}
 
     def notify(self) -> list[str]:
         """What the person wants to be told of by mail, as chosen last."""
-        ours = self._values.get("portal")
-        found = ours.get("notify") if isinstance(ours, dict) else None
+        found = _object(self._values.get("portal")).get("notify")
         return [str(each) for each in found] if isinstance(found, list) else []
 
     async def remember(self, application: str, values: Mapping[str, Any], notify: Sequence[str] | None = None) -> None:
         """Keep the values of a start, and the choice of mails where there was one; that they are lost harms nobody."""
 
         def change(ours: dict[str, Any]) -> None:
-            ours.setdefault("last", {}).update({application: dict(values)})
+            ours["last"].update({application: dict(values)})
             if notify is not None:
                 ours["notify"] = list(notify)
 
         try:
             await self._change(change)
-        except (TryAgain, UserError):
+        except BwvisuError:
             return
 
     async def save_preset(self, application: str, title: str, values: Mapping[str, Any]) -> list[Fault]:
@@ -66,25 +65,32 @@ class Memory:
             return [Fault("", f"A preset needs a name of at most {LONGEST_TITLE} characters.")]
         if len(self.presets(application)) >= MOST_PRESETS and title not in self.presets(application):
             return [Fault("", f"There are {MOST_PRESETS} presets already; remove one first.")]
-        await self._change(
-            lambda ours: ours.setdefault("presets", {}).setdefault(application, {}).update({title: dict(values)})
-        )
+        try:
+            await self._change(
+                lambda ours: ours["presets"].update({application: {**self.presets(application), title: dict(values)}})
+            )
+        except (UserError, TryAgain) as error:
+            return [Fault("", str(error))]
         return []
 
     async def drop_preset(self, application: str, title: str) -> None:
         """Forget one."""
-        await self._change(lambda ours: ours.get("presets", {}).get(application, {}).pop(title, None))
+
+        def change(ours: dict[str, Any]) -> None:
+            kept = {other: values for other, values in self.presets(application).items() if other != title}
+            ours["presets"].update({application: kept})
+
+        await self._change(change)
 
     def _of(self, kind: str) -> dict[str, Any]:
-        ours = self._values.get("portal")
-        found = ours.get(kind) if isinstance(ours, dict) else None
-        return found if isinstance(found, dict) else {}
+        return _object(_object(self._values.get("portal")).get(kind))
 
     async def _change(self, change: Any) -> None:
         for _ in range(TRIES):
-            if not isinstance(self._values.get("portal"), dict):
-                self._values["portal"] = {}
-            change(self._values["portal"])
+            ours = self._values.get("portal")
+            self._values["portal"] = ours = ours if isinstance(ours, dict) else {}
+            ours.update(last=self._of("last"), presets=self._of("presets"))
+            change(ours)
             try:
                 await self._api.keep(self._values, self._version)
             except NotAsRead:
@@ -93,3 +99,8 @@ class Memory:
             self._values, self._version = await self._api.preferences()
             return
         raise Conflict("Somebody else has just changed your presets. Please try again.")
+
+
+def _object(found: Any) -> dict[str, Any]:
+    """What another frontend may have put there is no mapping: nothing then."""
+    return dict(found) if isinstance(found, dict) else {}

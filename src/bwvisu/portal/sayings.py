@@ -28,6 +28,14 @@ SAYINGS: Mapping[str, str] = {
     ),
     r"is asked only where .*": _("It is not asked with these values."),
     # a request
+    r"this Idempotency-Key was sent before with another body.*": _(
+        "Your first try was taken after all, with the values that you had then: look at My sessions. "
+        "To start another one, open the application anew."
+    ),
+    r"the service did not answer in time, so it is not known .*": _(
+        "The service did not answer in time, so it is not known whether the session was started. "
+        "Launch again: nothing is started twice."
+    ),
     r"a preset needs a name of at most (?P<most>\d+) characters\.": _(
         "A preset needs a name of at most %(most)s characters."
     ),

@@ -74,12 +74,17 @@ def read_keys(path: Path) -> Sealer:
         raise OperatorError(f"{path} cannot be read: {error.strerror}") from error
 
 
+ASIDE = ("/static/", "/site.css", "/logo.svg", "/icons/", "/events")
+"""What pages load by themselves: caches may keep the answer, it may overtake a sign-out, and nobody did anything."""
+
+
 class Sessions:
     """ASGI middleware: ``scope["session"]`` is what the cookie says, and goes back into it where it has changed.
 
     A used session lives on: the cookie is written anew once a quarter of its lifetime has passed.  Only ``limit``
     seconds after the sign-in, whatever was done meanwhile, nobody is signed in any more: that is when groups and
-    accounts are looked at again.
+    accounts are looked at again.  A form that a foreign page sends comes without the cookie (SameSite), so whatever is
+    made of it must not take the cookie's place.
     """
 
     def __init__(self, app: ASGIApp, *, sealer: Sealer, lifetime: float, limit: float, secure: bool) -> None:
@@ -99,9 +104,11 @@ class Sessions:
         before = json.dumps(session)
         if self._sealer.clock() - session.get("since", math.inf) > self._limit:
             leave(session)
+        foreign = scope["method"] == "POST" and (b"sec-fetch-site", b"cross-site") in scope["headers"]
+        kept = foreign or scope["path"].startswith(ASIDE)
 
         async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and not kept:
                 self._write(MutableHeaders(raw=message["headers"]), session, before)
             await send(message)
 

@@ -102,7 +102,8 @@ class Chronicle:
         """Put every page that has grown in its place.  Raises EtcdError."""
         async with self._storing:
             for number in sorted(self._grown):
-                await self._put(number, self._pages[number])
+                if number in self._pages:  # else it was dropped meanwhile: etcd is too slow for so many
+                    await self._put(number, self._pages[number])
 
     async def _put(self, number: int, records: list[AuditRecord]) -> None:
         """Only this process writes this key, so nothing is compared; a write without an answer is simply repeated."""

@@ -1,6 +1,8 @@
 """What administrators look at: the audit trail's newest entries, from every replica, and who uses a cluster."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,11 @@ import pytest
 
 from bwvisu.adapters.etcd import Put
 from bwvisu.adapters.records import encode
-from bwvisu.domain.audit import AuditPage
+from bwvisu.domain.audit import AuditPage, AuditRecord
 from bwvisu.domain.job import JobStatus, SlurmView
 from bwvisu.domain.lifecycle import Phase
-from bwvisu.services.chronicle import PAGE, PAGES
+from bwvisu.domain.principal import Principal, Scope
+from bwvisu.services.chronicle import PAGE, PAGES, Chronicle, Wanted
 from tests.contract.api.service import Service, cluster_settings, service
 from tests.contract.api.test_bad_input import GOOD, problem
 from tests.contract.api.test_limits import FINISHED
@@ -78,6 +81,32 @@ async def test_etcd_holds_few_pages_however_much_is_asked(api: Service) -> None:
     pages = await api.records("audit")
     assert len(pages) == PAGES
     assert max(len(entry.value) for entry in pages.values()) < 32 * 1024
+
+
+async def test_pages_that_are_dropped_while_etcd_is_slow_break_nothing(
+    api: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More is asked during one slow write than is kept: the oldest is forgotten, and whoever writes goes on."""
+    chronicle = Chronicle(api.context)
+    slow, store = asyncio.Event(), api.context.state.store
+    commit = store.commit
+
+    async def wait(*args: Any) -> Any:
+        await slow.wait()
+        return await commit(*args)
+
+    record = AuditRecord(action="createJob", result="accepted", at=datetime.now(UTC))
+    for _ in range(PAGE * 3):
+        chronicle.write(record)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "commit", wait)
+        reading = asyncio.create_task(chronicle.recent(Principal("admin", frozenset(Scope), None), Wanted(), 500))
+        await asyncio.sleep(0)  # noqa: TID251 one step: it has begun to write
+        for _ in range(PAGE * PAGES):
+            chronicle.write(record)
+        slow.set()
+        await reading
+    assert max(len(entry.value) for entry in (await api.records("audit")).values()) > 0
 
 
 async def test_pages_of_another_version_and_damaged_ones_hide_no_others(api: Service) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bwvisu.portal.cards import Card, card
+from bwvisu.portal.cards import Card, card, run_time
 from bwvisu.portal.documents import Application, Cluster, Job
 from tests.support.small_api import job as plain
 
@@ -126,3 +126,13 @@ def test_what_there_was_too_little_of_is_named(outcome: str, parameters: dict[st
 def test_an_end_that_its_owner_did_not_ask_for_is_no_good_one(code: str, bad: bool) -> None:
     reason = {"code": code, "message": "It was stopped."}
     assert made(state="finished", outcome="cancelled", reason=reason).bad is bad
+
+
+def test_time_that_was_asked_for_counts_before_the_cluster_has_answered() -> None:
+    asked = {"minutes": 90, "state": "pending"}
+    assert run_time(Job.model_validate(plain(state="available", slurm=SLURM))) == 60
+    assert run_time(Job.model_validate(plain(state="available", slurm=SLURM, extension=asked))) == 90
+
+
+def test_only_what_is_in_the_catalogue_can_be_launched_again() -> None:
+    assert not made(state="finished", outcome="completed").can_relaunch

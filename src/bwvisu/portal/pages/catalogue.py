@@ -3,21 +3,37 @@
 import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from bwvisu.errors import Fault, InvalidInput, NotFound, UserError
+from bwvisu.errors import Fault, InvalidInput, NotFound, TryAgain, UserError
 from bwvisu.portal import form as forms
 from bwvisu.portal import notices
-from bwvisu.portal.documents import Application
+from bwvisu.portal.api import Api
+from bwvisu.portal.documents import Application, Job
 from bwvisu.portal.memory import Memory
+from bwvisu.portal.texts import _
 from bwvisu.portal.web import OnePerson, Pages, PostedAgain, TheApi, redirect, tell
+from bwvisu.rest import Json
 
 router = APIRouter()
+UNKNOWN = _(
+    "The service did not answer in time, so it is not known whether the session was started. "
+    "Launch again: nothing is started twice."
+)
 ICON_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """A picture of an application may style itself, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """Why; ``key``: it may have been taken all the same, and sent again with this key starts no second one."""
+
+    faults: Sequence[Fault]
+    key: str = ""
 
 
 @router.get("/applications")
@@ -70,8 +86,8 @@ async def launch(
     memory, possible = await asyncio.gather(Memory.read(api), api.notices())
     mails = notices.asked(possible, notices.ticked(form))
 
-    def show(faults: Sequence[Fault]) -> Response:
-        return _form(request, look, person.clusters, application, cluster, values, memory, mails, faults)
+    def show(faults: Sequence[Fault], key: str = "") -> Response:
+        return _form(request, look, person.clusters, application, cluster, values, memory, mails, faults, key)
 
     match form.get("do"):
         case "choose-cluster":
@@ -88,13 +104,12 @@ async def launch(
     body = {"user": person.user, "application": name, "cluster": cluster, "parameters": values}
     if notify := [each.name for each in mails if each.chosen]:
         body["notify"] = notify
-    try:
-        job = await api.submit(body, form.get("key") or secrets.token_hex(16))
-    except UserError as error:
-        return show(error.faults if isinstance(error, InvalidInput) else [Fault("", str(error))])
+    started = await _start(api, body, form.get("key") or secrets.token_hex(16))
+    if isinstance(started, NotStarted):
+        return show(started.faults, started.key)
     await memory.remember(name, values, notify if mails else None)
     request.session.pop("draft", None)
-    return redirect(f"/#job-{job.id}")
+    return redirect(f"/#job-{started.id}")
 
 
 @router.get("/icons/{name}.svg")
@@ -114,7 +129,9 @@ def _form(
     memory: Memory,
     mails: Sequence[notices.Notice],
     faults: Sequence[Fault] = (),
+    key: str = "",
 ) -> Response:
+    """``key``: under which a try that may have been taken was sent; empty: this will be a new one."""
     clusters = _clusters(application, accounts)
     chosen = cluster if cluster in clusters else clusters[0]
     schema = application.schema_for(chosen)
@@ -122,7 +139,7 @@ def _form(
     return look.page(
         request,
         "form.html",
-        422 if faults else 200,
+        (503 if key else 422) if faults else 200,
         application=application,
         clusters=clusters,
         cluster=chosen,
@@ -130,8 +147,20 @@ def _form(
         faults=forms.general_faults(schema, told),
         presets=memory.presets(application.name),
         notices=mails,
-        key=secrets.token_hex(16),
+        key=key or secrets.token_hex(16),
+        unknown=bool(key),
     )
+
+
+async def _start(api: Api, body: Json, key: str) -> Job | NotStarted:
+    try:
+        return await api.submit(body, key)
+    except TryAgain:
+        return NotStarted([Fault("", UNKNOWN)], key)
+    except InvalidInput as error:
+        return NotStarted(error.faults)
+    except UserError as error:
+        return NotStarted([Fault("", str(error))])
 
 
 def _clusters(application: Application, accounts: Sequence[str]) -> list[str]:

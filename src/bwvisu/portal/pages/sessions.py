@@ -61,7 +61,7 @@ async def details(request: Request, api: TheApi, look: Pages, job_id: str) -> Re
         request,
         "details.html",
         card=card(job, application, datetime.now(UTC)),
-        log=await api.text(job_id, "log"),
+        log=await _log_of(api, job_id),
         values=forms.shown(schema, job.parameters),
     )
 
@@ -123,6 +123,14 @@ async def connect(request: Request, api: TheApi, look: Pages, form: PostedForm, 
         card=card(job, applications.get(job.application), datetime.now(UTC)),
         access=access,
     )
+
+
+async def _log_of(api: Api, job_id: str) -> str:
+    """Empty where it cannot be read now: the rest of the page can."""
+    try:
+        return await api.text(job_id, "log")
+    except TryAgain:
+        return ""
 
 
 def _plain(text: str) -> Response:

@@ -11,9 +11,12 @@ from bwvisu.portal.signin import Claim, NotAdmitted, NotSignedIn, Passwords, Pro
 from bwvisu.portal.throttle import Throttle
 from bwvisu.portal.web import Pages, Stale, check_csrf, own_page, read_form, redirect
 from bwvisu.settings import PortalSettings
+from keyhole.throttle import source_of
 
 log = structlog.get_logger(__name__)
 router = APIRouter()
+LONGEST = 256
+"""Characters of a name; the throttle remembers many."""
 WAY_BACK = "to"
 """Where in the session the page is that was asked for, while the browser is at the provider's."""
 
@@ -30,12 +33,12 @@ async def show(request: Request, look: Pages, to: str = "/") -> Response:
 async def sign_in(request: Request, look: Pages) -> Response:
     """By name and password."""
     form, words = await read_form(request), look.words(request)
-    to, name = own_page(form.get("to")), form.get("name", "").strip()
+    to, name = own_page(form.get("to")), form.get("name", "").strip()[:LONGEST]
     passwords: Passwords | Provides = request.app.state.sign_in
     if not isinstance(passwords, Passwords):
         return redirect("/sign-in", to=to)
     throttle: Throttle = request.app.state.throttle
-    who = (name.casefold(), request.client.host if request.client else "")
+    who = (name.casefold(), source_of(request.client.host if request.client else ""))
     if wait := throttle.wait(who):
         return _page(request, look, to, words.gettext("Too many tries. Wait %d seconds.") % wait, name, 429)
     try:

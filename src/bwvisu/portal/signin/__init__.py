@@ -75,7 +75,11 @@ class NotAdmitted(Refused):
 
 
 async def admit(claim: Claim, mapping: UserMapping, admin_groups: Sequence[str], api: Api) -> Person:
-    """Who this is on the clusters.  Raises NotAdmitted; TryAgain where no cluster could tell."""
+    """Who this is on the clusters.  Raises NotAdmitted; TryAgain where the API does not answer.
+
+    A cluster that cannot tell now is taken to know the person, so that its rest keeps nobody out: each job is judged
+    by the API anyway.
+    """
     match = re.fullmatch(mapping.pattern, claim.name)
     if match is None or not re.fullmatch(USER, match["user"] or "", re.ASCII):
         raise NotAdmitted(_("The name “%(name)s” is not one that the clusters could know."), name=claim.name)

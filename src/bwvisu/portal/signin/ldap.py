@@ -161,11 +161,12 @@ def _possible(text: str) -> bool:
 
 
 def _spelling(names: list[str], typed: str) -> str | None:
-    """The user name as the directory spells it; of several the one that was typed."""
-    same = [name for name in names if name.casefold() == typed.casefold()]
-    if same or len(names) > 1:
-        return same[0] if same else None
-    return names[0] if names else None
+    """The user name as the directory spells it.
+
+    Only capitals may differ: directories find people by other spellings, too (ａ for a), and each of these would have
+    tries of its own before guessing becomes slow.
+    """
+    return next((name for name in names if name.casefold() == typed.casefold()), None)
 
 
 @contextmanager
