@@ -97,6 +97,12 @@ def test_all_are_sound(catalogue: Catalogue) -> None:
     assert all((FOLDER / bundle.name / "README.md").is_file() for bundle in catalogue.all())
 
 
+def test_one_person_has_few_of_each_but_of_the_page_that_tries_a_cluster_out(catalogue: Catalogue) -> None:
+    limits = {bundle.name: bundle.application.limits.per_user for bundle in catalogue.all()}
+    assert limits.pop("page") is None
+    assert all(limit is not None and 2 <= limit <= 8 for limit in limits.values())
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_bash_and_shellcheck_have_nothing_to_say(catalogue: Catalogue, name: str) -> None:
     """SC2016: a value's quoted text may hold what looks like an expression, and is meant not to expand."""
