@@ -7,17 +7,7 @@ PIECES: tuple[str, ...] = (
     *"'\"\\$`;&|<>(){}[]*?#!~-=%^+@ a0",
     *("$(touch pwned)", "`touch pwned`", "; touch pwned;", "|touch pwned", ">pwned", "${HOME}", "$HOME", "$1", "$$"),
     *("$bwvisu_value_0", '"$bwvisu_value_0"', "$'\\x27'", "\\x27", "\\n", "%s", "!!", "{a..c}", "[a-z]", "  ", "--"),
-    *(
-        "{{ 7*7 }}",
-        "{% if %}",
-        "{{! ",
-        "}}",
-        "{% raw %}",
-        "#SBATCH --array=1-9",
-        "#KEYHOLE-REQUEST-PORTS 9",
-        "%j",
-        "%A",
-    ),
+    *("{{ 7*7 }}", "{% if %}", "{{! ", "}}", "{% raw %}", "#SBATCH --array=1-9", "#KEYHOLE-REQUEST-PORTS 9", "%A"),
     *(
         "EOF",
         "HTML",
