@@ -95,7 +95,7 @@ async def start_jobs(api: Process) -> list[str]:
     async with api.client() as client:
         found = []
         for number in (*range(PERSONS * JOBS_EACH), *[0] * (MANY - JOBS_EACH)):
-            job = {"user": f"user{number % PERSONS}", "application": "terminal"}
+            job = {"user": f"user{number % PERSONS}", "application": "page"}  # of which one may have any number
             answer = await client.post("/api/v1/jobs", json=job)
             assert answer.status_code == 201, answer.text
             found.append(answer.json()["id"])

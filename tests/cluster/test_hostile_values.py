@@ -18,15 +18,18 @@ from bwvisu.cli.local import shipped_applications
 from bwvisu.domain.examples import HOSTILE
 from bwvisu.sandbox import Sandbox
 from tests.support import witness
+from tests.support.hostile import SEED, drawn
 from tests.support.stand_ins import stand_ins
 from tests.support.world import Person, address, fetch, service_in, slurm_jobs
 
 TEXTS: Mapping[str, str] = {
     "alice": HOSTILE[0],
-    "bob": '#SBATCH --array=1-9 #KEYHOLE-REQUEST-PORTS 9 ü日本\U0001f600 \xa0${HOME}" ; touch pwned #',
-    "carol": 'EOF JSON HTML \\\' "$(touch pwned)" $bwvisu_value_0 $1 !! [a-z] {a..c} \\',
+    "bob": '#SBATCH --array=1-9 #KEYHOLE-REQUEST-PORTS 9 ü日本\U0001f600 \xa0${HOME}" ; touch pwned # '
+    'EOF JSON HTML \\\' "$(touch pwned)" $bwvisu_value_0 $1 !! [a-z] {a..c} \\',
+    "carol": drawn(SEED),
 }
-"""A text for each of three people, since people may have few jobs of an application at once."""
+"""A text for each of three people, since people may have few jobs of an application at once; the last one is another
+at each run."""
 NEVER = ("a\n#SBATCH --array=1-9", "a\r\ntouch pwned", "a\0b", "$(touch pwned)")
 """The last is no harm as a name of a file or as a text, and is refused wherever a value has a form."""
 PROGRAMS = ("apptainer", "python", "tigervncpasswd", "websockify", "xpra", "Xtigervnc", "Xvfb")
@@ -57,6 +60,7 @@ def client(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def homes(sandbox: Sandbox) -> Iterator[None]:
     """Each person has stand-ins for all programs, and a folder that bears the person's text."""
+    print(f"HOSTILE_SEED={SEED}: {TEXTS['carol']!r}")  # pytest shows it where the test fails
     sandbox.run("node3", ["mkdir", "-pm", "1777", "/tmp/.X11-unix"])  # systemd's work, where there is one
     programs = dict.fromkeys(PROGRAMS, Path(witness.__file__).read_text())
     make = 'cd && mkdir -p seen "$1"/file && touch seen/index.html seen/vnc.html'

@@ -13,12 +13,18 @@ import sys
 
 STAY = {"Xtigervnc", "Xvfb", "websockify", "xpra"}
 """What the script ends when the application has ended."""
+BRIEF = ("nvidia-smi", "import paraview", "-f")
+"""Arguments with which a program only answers: none of these is the application."""
 
 
-def main(name: str, arguments: list[str]) -> None:
-    """One line of JSON in ``~/seen``: arguments and folder; in ASCII, whatever the locale is."""
-    note = pathlib.Path.home() / "seen" / f"{os.environ['SLURM_JOB_ID']}.{os.getpid()}"
-    note.write_text(json.dumps({"argv": [name, *arguments], "cwd": str(pathlib.Path.cwd())}) + "\n")
+def main(path: str, arguments: list[str]) -> None:
+    """One line of JSON in ``~/seen``: arguments and folder; in ASCII, whatever the locale is.
+
+    With ``WITNESS_STAYS`` in its environment the application itself runs until it is told to end, too.
+    """
+    name = pathlib.Path(path).name
+    note = {"path": path, "argv": [name, *arguments], "cwd": str(pathlib.Path.cwd())}
+    leave(f"{os.environ['SLURM_JOB_ID']}.{os.getpid()}", json.dumps(note))
     if name == "tigervncpasswd":
         sys.stdin.read()
     if "nvidia-smi" in arguments:
@@ -27,8 +33,15 @@ def main(name: str, arguments: list[str]) -> None:
         os.write(int(arguments[arguments.index("-displayfd") + 1]), b"7\n")
     if "-config" in arguments:
         accelerated_xorg(next(each for each in arguments if each.startswith(":")))
-    if name in STAY:
+    elif name in STAY or ("WITNESS_STAYS" in os.environ and not set(BRIEF) & set(arguments)):
         signal.pause()
+
+
+def leave(name: str, note: str) -> None:
+    """Whole or not at all, for whoever looks meanwhile."""
+    folder = pathlib.Path.home() / "seen"
+    (folder / f".{name}").write_text(note + "\n")
+    (folder / f".{name}").rename(folder / name)
 
 
 def accelerated_xorg(display: str) -> None:
@@ -44,4 +57,4 @@ def accelerated_xorg(display: str) -> None:
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[0]).name, sys.argv[1:])
+    main(sys.argv[0], sys.argv[1:])

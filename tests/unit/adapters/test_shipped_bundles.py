@@ -97,6 +97,12 @@ def test_all_are_sound(catalogue: Catalogue) -> None:
     assert all((FOLDER / bundle.name / "README.md").is_file() for bundle in catalogue.all())
 
 
+def test_one_person_has_few_of_each_but_of_the_page_that_tries_a_cluster_out(catalogue: Catalogue) -> None:
+    limits = {bundle.name: bundle.application.limits.per_user for bundle in catalogue.all()}
+    assert limits.pop("page") is None
+    assert all(limit is not None and 2 <= limit <= 8 for limit in limits.values())
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_bash_and_shellcheck_have_nothing_to_say(catalogue: Catalogue, name: str) -> None:
     """SC2016: a value's quoted text may hold what looks like an expression, and is meant not to expand."""
@@ -161,33 +167,3 @@ def test_the_installer_is_sound_and_refuses_a_folder_of_something_else(tmp_path:
     assert (done.returncode, (tmp_path / "precious").read_text()) == (1, "data")
     assert "holds something else" in done.stderr
     assert subprocess.run([installer, "relative"], capture_output=True, check=False).returncode == 2
-
-
-STUB = """#!/bin/bash
-# In place of Apptainer, which Debian 12 has not: records its arguments, and runs until it is told to end.
-if [[ ${!#} == 'import paraview' ]]; then exit; fi
-printf '%s\\n' "$@" >"$HOME/../arguments.new"
-mv "$HOME"/../arguments{.new,}
-exec sleep 60
-"""
-RUNS = {"jupyter": ["jupyter", "lab"], "paraview": ["python3"], "rstudio": ["rserver"], "vistle": ["vistle", "--batch"]}
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_a_container_gets_the_gpus_and_the_folders(catalogue: Catalogue, name: str, tmp_path: Path) -> None:
-    programs, home, image = tmp_path / "bin", tmp_path / "home", tmp_path / "an image.sif"
-    programs.mkdir()
-    home.mkdir()
-    image.touch()
-    (programs / "apptainer").write_text(STUB)
-    (programs / "apptainer").chmod(0o755)
-    given = {"image": str(image), "gpus": 1, "folder": "/data/a b"}
-    text = f"PATH={programs}:$PATH KEYHOLE_GATEWAY0=gw\n" + script(catalogue.get(name), given, 40000)
-    with running(text, home):
-        until((tmp_path / "arguments").exists, 10, "the container is started")
-        arguments = (tmp_path / "arguments").read_text().splitlines()
-    assert arguments[:3] == ["exec", "--nv", "--bind"]
-    at = arguments.index(str(image))
-    assert arguments[at - 2 : at] == ["--bind", "/data/a b"]
-    assert arguments[at + 1 : at + 1 + len(RUNS[name])] == RUNS[name]
-    assert PASSWORD not in " ".join(arguments)

@@ -17,6 +17,14 @@ _PASSWORD = re.compile(
     r"^([ \t]*(?:export +)?password=)(?:\"?\$\(create_passwd[^)\n]*\)\"?|`create_passwd[^`\n]*`)", re.MULTILINE
 )
 _ACCESS = Term("access.password", "text")
+_MODULES = re.compile(r"^[ \t]*(?:module|ml)[ \t]", re.MULTILINE)
+_PROFILE = """\
+if [[ $(type -t module) != function && -r /etc/profile ]]; then
+    # shellcheck disable=SC1091
+    source /etc/profile
+fi
+"""
+"""As our own applications have it: whether a login shell's function reaches a job depends on the site."""
 _PRELUDE = """\
 # What Open OnDemand gives its scripts: a folder of their own, a port, a password, and a few functions.
 session=$(mktemp -d)
@@ -24,7 +32,8 @@ script_pid=
 clean_up() {
     trap - EXIT
     if [[ -n $script_pid ]]; then
-        kill "$script_pid" 2>/dev/null || true
+        mapfile -t children < <(pgrep -P "$script_pid")
+        kill "$script_pid" "${children[@]}" 2>/dev/null || true
         wait "$script_pid" || true
     fi
     cd /
@@ -69,6 +78,8 @@ def _lines(login: str, body: Mapping[str, str], form: Form, submission: Submissi
     yield from submission.lines
     yield from _predefined(form, submission, notes)
     yield "\n#KEYHOLE-REQUEST-PORTS 1\n"
+    if any(_MODULES.search(text) for text in body.values()):
+        yield _PROFILE
     yield _PRELUDE
     if body["variables"]:
         yield body["variables"]
