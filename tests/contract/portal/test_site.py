@@ -40,7 +40,7 @@ async def test_every_page_has_the_sites_name_announcement_and_links(alice: Visit
     for path in ("/", "/applications", "/applications/probe", "/nothing"):
         page = (await alice.get(path)).text
         assert re.search(r"<title>[^<]+ · HPC &lt;Example&gt;</title>", page), path
-        assert '<p class="announcement" role="note">Maintenance on Monday, 8 to 10 &lt;o&#39;clock&gt;.</p>' in page
+        assert re.search(r'<aside class="announcement"[^>]+>Maintenance on Monday, 8 to 10 &lt;o&#39;clock&gt;.<', page)
         foot = page.partition("<footer>")[2]
         assert '<a href="https://example.org/imprint">Imprint &amp; more</a>' in foot
         assert '<a href="https://example.org/help">Help</a>' in foot
