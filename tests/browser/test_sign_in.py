@@ -1,55 +1,32 @@
 """Signing in with a real browser: on the page of a real OpenID Connect provider, and with people of a real slapd."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
-import yaml
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from bwvisu.cli.local import LocalService
+from tests.support.axe import violations
 from tests.support.browser import new_page
+from tests.support.portal_process import portal_of
+from tests.support.portal_tour import stay
 from tests.support.provider import running_provider
 from tests.support.slapd import GROUPS, Slapd, new_slapd
-from tests.support.waiting import free_port, until
+from tests.support.waiting import free_port
 
-
-@contextmanager
-def portal_of(service: LocalService, folder: Path, url: str, auth: dict[str, Any]) -> Iterator[str]:
-    """One more portal of a service, whose people come from elsewhere."""
-    own = {"auth": auth, "port": int(url.rpartition(":")[2]), "public_url": url, "admin_groups": ["administrators"]}
-    settings = {**service.settings, "portal": {**service.settings["portal"], **own}}
-    (folder / "bwvisu.yaml").write_text(yaml.safe_dump(settings))
-    argv = [sys.executable, "-m", "bwvisu", "serve", "portal", "--config", str(folder / "bwvisu.yaml")]
-    with (folder / "portal.log").open("wb") as log:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        until(lambda: _ready(url), 60, "the portal is ready")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/readyz", trust_env=False).status_code == 200
-    except httpx2.TransportError:
-        return False
+GROUP = ["administrators"]
+"""Whoever is in it administers."""
 
 
 @pytest.fixture(scope="module")
 def by_oidc(service: LocalService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A portal whose people sign in at a provider's."""
     folder, url = tmp_path_factory.mktemp("oidc"), f"http://127.0.0.1:{free_port()}"
-    with running_provider(folder, url) as provider, portal_of(service, folder, url, provider.plain_settings()) as at:
-        yield at
+    with running_provider(folder, url) as provider:
+        auth = provider.plain_settings()
+        with portal_of(service, folder, url, auth=auth, admin_groups=GROUP) as at:
+            yield at
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +44,7 @@ def by_ldap(service: LocalService, slapd: Slapd, tmp_path_factory: pytest.TempPa
     """A portal whose people are those of a directory."""
     folder, url = tmp_path_factory.mktemp("ldap"), f"http://127.0.0.1:{free_port()}"
     auth = slapd.settings(group_base_dn=GROUPS).model_dump(mode="json")
-    with portal_of(service, folder, url, auth) as at:
+    with portal_of(service, folder, url, auth=auth, admin_groups=GROUP) as at:
         yield at
 
 
@@ -99,6 +76,16 @@ def test_by_openid_connect_on_the_providers_own_page(browser: Browser, by_oidc: 
         page.locator("details.menu summary").click()
         expect(page.locator(".who")).to_contain_text("Alice of Example")
         assert complaints == []
+
+
+def test_axe_finds_nothing_on_the_way_to_the_provider(visitor: Callable[[], Page], by_oidc: str) -> None:
+    page = visitor()
+    stay(page, by_oidc)
+    page.goto(f"{by_oidc}/sign-in")
+    assert violations(page) == []
+    page.get_by_role("button", name="Single sign-on").click()
+    page.get_by_role("link", name="Go on to Single sign-on").wait_for()
+    assert violations(page) == []
 
 
 def test_a_form_survives_a_session_that_ends_while_it_is_filled_in(visitor: Callable[[], Page], by_oidc: str) -> None:

@@ -6,10 +6,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from bwvisu.settings.colours import COLOUR, readable_in_the_dark, readable_in_the_light
 from bwvisu.settings.tls import ServerTlsSettings, TrustedProxies
 from bwvisu.settings.types import Duration, Port, Section, Text, Url, matching
 
-Colour = Annotated[str, matching(r"#[0-9a-fA-F]{6}", "a colour such as #1d4ed8")]
+OnLight = Annotated[str, COLOUR, AfterValidator(readable_in_the_light)]
+OnDark = Annotated[str, COLOUR, AfterValidator(readable_in_the_dark)]
 Language = Literal["en", "de"]
 
 
@@ -122,11 +124,11 @@ class SiteSettings(Section):
     name: Text = "bwVisu"
     """Beside the logo, and in every page's title."""
     logo_file: Path | None = None
-    """An SVG picture; none: bwVisu's own."""
-    accent: Colour | None = None
-    """Colour of buttons and links; none: bwVisu's own."""
-    accent_dark: Colour | None = None
-    """The same in the dark."""
+    """An SVG picture, also in the browser's tabs and in notifications; none: bwVisu's own."""
+    accent: OnLight | None = None
+    """Colour of buttons and links, dark enough to be read on white; none: bwVisu's own."""
+    accent_dark: OnDark | None = None
+    """The same in the dark, light enough."""
     announcement: str = ""
     """A line on top of every page."""
     links: tuple[SiteLink, ...] = ()
