@@ -176,8 +176,10 @@ def test_without_javascript_everything_works_but_the_moving(
     until_shown(visitor, job_id, "Ready")
     with visitor.page.context.expect_page() as opened:
         visitor.press(job_id, "Connect")
-    opened.value.get_by_role("link", name="Open").click()
-    expect(opened.value.locator("body")).to_contain_text("Hello from a compute node")
+    expect(opened.value.locator("#secret")).not_to_be_empty()
+    with visitor.page.context.expect_page() as application:
+        opened.value.get_by_role("link", name="Open").click()
+    expect(application.value.locator("body")).to_contain_text("Hello from a compute node")
     visitor.press(job_id, "Stop")
     until_shown(visitor, job_id, "Stopped")
 
