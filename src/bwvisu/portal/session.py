@@ -9,7 +9,7 @@ import math
 import secrets
 import time
 import zlib
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,21 @@ class Sessions:
 
     A used session lives on: the cookie is written anew once a quarter of its lifetime has passed.  Only ``limit``
     seconds after the sign-in, whatever was done meanwhile, nobody is signed in any more: that is when groups and
-    accounts are looked at again.
+    accounts are looked at again.  What pages ask for by themselves (``idle``: paths) is no use.
     """
 
-    def __init__(self, app: ASGIApp, *, sealer: Sealer, lifetime: float, limit: float, secure: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        sealer: Sealer,
+        lifetime: float,
+        limit: float,
+        secure: bool,
+        idle: Collection[str] = (),
+    ) -> None:
         self._app = app
+        self._idle = idle
         self._sealer = sealer
         self._lifetime = lifetime
         self._limit = limit
@@ -102,7 +112,9 @@ class Sessions:
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._write(MutableHeaders(raw=message["headers"]), session, before)
+                self._write(
+                    MutableHeaders(raw=message["headers"]), session, before, used=scope["path"] not in self._idle
+                )
             await send(message)
 
         await self._app(scope, receive, send_with_cookie)
@@ -114,9 +126,9 @@ class Sessions:
                 return found
         return ""
 
-    def _write(self, headers: MutableHeaders, session: dict[str, Any], before: str) -> None:
+    def _write(self, headers: MutableHeaders, session: dict[str, Any], before: str, *, used: bool) -> None:
         now = int(self._sealer.clock())
-        due = bool(session) and now - session.get("at", 0) > self._lifetime / 4
+        due = used and bool(session) and now - session.get("at", 0) > self._lifetime / 4
         if json.dumps(session) == before and not due:
             return
         if not session:
@@ -146,6 +158,12 @@ def csrf_token(session: MutableMapping[str, Any]) -> str:
 def signed_in(session: MutableMapping[str, Any]) -> Person | None:
     """Who this is; None: nobody."""
     return Person.model_validate(session["person"]) if "person" in session else None
+
+
+def seconds_left(session: Mapping[str, Any], now: float, lifetime: float, limit: float) -> float:
+    """How long somebody is signed in who does nothing any more."""
+    end: float = min(session.get("at", now) + lifetime, session.get("since", now) + limit)
+    return max(0.0, end - now)
 
 
 def keep_draft(session: MutableMapping[str, Any], sealer: Sealer, path: str, form: Mapping[str, str]) -> bool:
