@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from bwvisu.errors import Fault, InvalidInput, NotFound, UserError
 from bwvisu.portal import form as forms
-from bwvisu.portal import notices
+from bwvisu.portal import notices, web
 from bwvisu.portal.documents import Application
 from bwvisu.portal.memory import Memory
 from bwvisu.portal.web import OnePerson, Pages, PostedAgain, TheApi, redirect, tell
@@ -71,10 +71,12 @@ async def launch(
     mails = notices.asked(possible, notices.ticked(form))
 
     def show(faults: Sequence[Fault]) -> Response:
-        return _form(request, look, person.clusters, application, cluster, values, memory, mails, faults)
+        title = form.get("preset", "")
+        return _form(request, look, person.clusters, application, cluster, values, memory, mails, faults, title)
 
     match form.get("do"):
-        case "choose-cluster":
+        case web.SHOW_AGAIN | web.CHOOSE_LOOK:
+            web.choose_look(request, form)
             return show(())
         case "save-preset":
             title = form.get("preset", "").strip()
@@ -114,6 +116,7 @@ def _form(
     memory: Memory,
     mails: Sequence[notices.Notice],
     faults: Sequence[Fault] = (),
+    title: str = "",
 ) -> Response:
     clusters = _clusters(application, accounts)
     chosen = cluster if cluster in clusters else clusters[0]
@@ -130,6 +133,7 @@ def _form(
         faults=forms.general_faults(schema, told),
         presets=memory.presets(application.name),
         notices=mails,
+        preset=title,
         key=secrets.token_hex(16),
     )
 
