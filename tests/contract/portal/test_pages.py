@@ -167,6 +167,17 @@ async def test_every_answer_keeps_foreign_scripts_out(alice: Visitor) -> None:
         assert not re.search(r"<script(?![^>]* src=)|<style|style=| on[a-z]+=\"", answer.text)
 
 
+async def test_a_page_that_moves_has_words_for_whatever_may_happen_to_it(alice: Visitor, api: Service) -> None:
+    job = await api.submit()
+    for path, way in (("/", "%2F"), (f"/sessions/{job['id']}", f"%2Fsessions%2F{job['id']}")):
+        page = (await alice.get(path)).text
+        assert re.search(r'<template id="line-broken">.*line to this portal is broken', page)
+        found = re.search(r'<template id="signed-out">.*href="([^"]*)".*</template>', page)
+        assert found
+        assert found[1].replace("/", "%2F") == f"%2Fsign-in?to={way}"
+        assert re.search(r'id="words" hidden data-ready="is ready" data-ending="[^"]+" data-ended="[^"]+"', page)
+
+
 async def test_an_icon_cannot_run_anything(alice: Visitor) -> None:
     answer = await alice.get("/icons/probe.svg")
     assert answer.headers["content-type"] == "image/svg+xml"
