@@ -58,6 +58,9 @@ def every_page(carol: Portal, alice: Portal, jobs: dict[str, str]) -> Iterator[t
     alice.open()
     alice.page.locator("details.menu summary").click()
     yield "the menu", alice.page
+    alice.open()
+    alice.press(jobs["ready"], "Stop")
+    yield "the question before a stop", alice.page
     for path in ("/admin", "/admin/sessions", "/admin/audit"):
         carol.open(path)
         yield path, carol.page
@@ -167,6 +170,15 @@ def test_by_keyboard_alone_from_sign_in_to_stop(browser: Browser, service: Local
             keys.press("Enter")
         opened.value.locator("#command").wait_for()
         tab_to(page, stop)
+        keys.press("Enter")
+        asked = page.get_by_role("dialog", name="Stop “Picky”? What was not saved there is lost.")
+        expect(asked.get_by_role("button", name="Keep it running")).to_be_focused()
+        keys.press("Escape")
+        expect(asked).to_be_hidden()
+        expect(stop).to_be_focused()
+        keys.press("Enter")
+        keys.press("Tab")
+        expect(asked.get_by_role("button", name="Stop", exact=True)).to_be_focused()
         keys.press("Enter")
         mine.expect(str(card.get_attribute("data-job")), "Stopped")
 

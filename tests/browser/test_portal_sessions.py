@@ -51,7 +51,7 @@ def test_a_card_becomes_ready_by_itself_and_opens_a_terminal_without_a_secret_in
     assert any("/login?" in address for address in addresses)
     assert not [address for address in addresses if password in address]
 
-    mine.press(job_id, "Stop")
+    mine.press_stop(job_id)
     mine.expect(job_id, "Stopped")
     assert not slurm_jobs(sandbox, job_id)
 
@@ -140,7 +140,7 @@ def test_an_hour_more_is_shown_as_soon_as_the_cluster_gives_it_and_in_german(
     expect(mine.page.locator("#told")).to_contain_text("ehr Zeit")
     expect(mine.card(job_id).locator(".left")).to_contain_text("Endet in 1 Stunde", timeout=30_000)
     assert alice.job(job_id)["slurm"]["time_limit_minutes"] == 90
-    mine.press(job_id, "Beenden")
+    mine.press_stop(job_id, "Beenden")
 
 
 @pytest.fixture

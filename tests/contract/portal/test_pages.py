@@ -178,6 +178,19 @@ async def test_a_page_that_moves_has_words_for_whatever_may_happen_to_it(alice: 
         assert re.search(r'id="words" hidden data-ready="is ready" data-ending="[^"]+" data-ended="[^"]+"', page)
 
 
+async def test_a_stop_is_asked_for_twice_by_the_page_alone(visitor: Arrive, api: Service) -> None:
+    """Who sends it has said it: without JavaScript there is no question."""
+    admin = visitor()
+    await admin.sign_in("admin")
+    job = await api.submit(user="admin")
+    for path in ("/", f"/sessions/{job['id']}", "/admin/sessions"):
+        page = (await admin.get(path)).text
+        assert page.count('data-confirm="Stop “Probe”') == 1
+        assert page.count('<dialog id="confirm"') == 1
+    await admin.post(f"/sessions/{job['id']}/stop")
+    assert (await jobs(api))[0]["wanted"] == "stopped"
+
+
 async def test_an_icon_cannot_run_anything(alice: Visitor) -> None:
     answer = await alice.get("/icons/probe.svg")
     assert answer.headers["content-type"] == "image/svg+xml"

@@ -160,6 +160,19 @@ document.addEventListener("htmx:sseOpen", () => {
   say("");
 });
 
+// ---- what cannot be undone is asked for twice -----------------------------------------------------------------
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  const dialog = document.getElementById("confirm");
+  if (!form.dataset.confirm || !dialog?.showModal) return;
+  event.preventDefault();
+  document.getElementById("confirm-words").textContent = form.dataset.confirm;
+  dialog.returnValue = "";
+  dialog.addEventListener("close", () => { if (dialog.returnValue === "yes") form.submit(); }, { once: true });
+  dialog.showModal();
+});
+
 // The search changes the address without a new page: the menu leads back to what is seen.
 document.addEventListener("htmx:pushedIntoHistory", (event) => {
   document.querySelector(".look [name=back]")?.setAttribute("value", event.detail.path);
