@@ -23,15 +23,21 @@ def shown(alice: Person) -> Iterator[dict[str, str]]:
     jobs = {
         "waiting": alice.submit("command", line="true", partition="closed"),
         "ready": alice.submit("picky"),
+        "asking": alice.submit("page"),
         "failed": alice.submit("command", line="echo no; exit 3"),
         "stopped": alice.submit("command", line="sleep 600"),
     }
     alice.cancel(jobs["stopped"])
-    for name, state in (("waiting", "submitted"), ("ready", "available"), ("failed", "finished")):
+    for name, state in (
+        ("waiting", "submitted"),
+        ("ready", "available"),
+        ("asking", "available"),
+        ("failed", "finished"),
+    ):
         alice.wait(jobs[name], state)
     alice.wait(jobs["stopped"], "finished")
     yield jobs
-    for name in ("waiting", "ready"):
+    for name in ("waiting", "ready", "asking"):
         alice.cancel(jobs[name])
 
 
@@ -53,6 +59,10 @@ def every_page(carol: Portal, alice: Portal, jobs: dict[str, str]) -> Iterator[t
         alice.press(jobs["ready"], "Connect")
     opened.value.locator("#command").wait_for()
     yield "what to type", opened.value
+    with alice.page.context.expect_page() as opened:
+        alice.press(jobs["asking"], "Connect")
+    opened.value.locator("#secret").wait_for()
+    yield "a password to type", opened.value
     alice.open("/sessions/01m8em0jj1ax0n42bb7twg0srf")
     yield "a problem", alice.page
     alice.open()
@@ -140,6 +150,13 @@ def test_in_german_nothing_is_english_but_what_applications_say(
     )
     choose(mine.page, "Sprache", "English")
     expect(mine.page.locator("html")).to_have_attribute("lang", "en")
+    expect(mine.page.get_by_label("Run time", exact=True)).to_have_value("999")  # nothing typed is lost
+    mine.open("/applications")
+    mine.page.get_by_label("Search applications").fill("pick")
+    mine.page.wait_for_url(re.compile(r"\?q=pick"))
+    choose(mine.page, "Language", "Deutsch")
+    expect(mine.page.locator("html")).to_have_attribute("lang", "de")
+    expect(mine.page.get_by_label("Anwendungen suchen")).to_have_value("pick")
 
 
 def test_by_keyboard_alone_from_sign_in_to_stop(browser: Browser, service: LocalService) -> None:

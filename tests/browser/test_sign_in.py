@@ -1,54 +1,32 @@
 """Signing in with a real browser: on the page of a real OpenID Connect provider, and with people of a real slapd."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-import yaml
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from bwvisu.cli.local import LocalService
 from tests.support.browser import new_page
+from tests.support.portal_process import portal_of
 from tests.support.provider import running_provider
 from tests.support.slapd import GROUPS, Slapd, new_slapd
-from tests.support.waiting import free_port, until
+from tests.support.waiting import free_port
 
 
-@contextmanager
-def portal_of(service: LocalService, folder: Path, url: str, auth: dict[str, Any]) -> Iterator[str]:
-    """One more portal of a service, whose people come from elsewhere."""
-    own = {"auth": auth, "port": int(url.rpartition(":")[2]), "public_url": url, "admin_groups": ["administrators"]}
-    settings = {**service.settings, "portal": {**service.settings["portal"], **own}}
-    (folder / "bwvisu.yaml").write_text(yaml.safe_dump(settings))
-    argv = [sys.executable, "-m", "bwvisu", "serve", "portal", "--config", str(folder / "bwvisu.yaml")]
-    with (folder / "portal.log").open("wb") as log:
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        until(lambda: _ready(url), 60, "the portal is ready")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/readyz", trust_env=False).status_code == 200
-    except httpx2.TransportError:
-        return False
+def people_from(service: LocalService, folder: Path, url: str, auth: dict[str, Any]) -> AbstractContextManager[str]:
+    """One more portal, whose people come from elsewhere."""
+    return portal_of(service, folder, url, auth=auth, admin_groups=["administrators"])
 
 
 @pytest.fixture(scope="module")
 def by_oidc(service: LocalService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A portal whose people sign in at a provider's."""
     folder, url = tmp_path_factory.mktemp("oidc"), f"http://127.0.0.1:{free_port()}"
-    with running_provider(folder, url) as provider, portal_of(service, folder, url, provider.plain_settings()) as at:
+    with running_provider(folder, url) as provider, people_from(service, folder, url, provider.plain_settings()) as at:
         yield at
 
 
@@ -67,7 +45,7 @@ def by_ldap(service: LocalService, slapd: Slapd, tmp_path_factory: pytest.TempPa
     """A portal whose people are those of a directory."""
     folder, url = tmp_path_factory.mktemp("ldap"), f"http://127.0.0.1:{free_port()}"
     auth = slapd.settings(group_base_dn=GROUPS).model_dump(mode="json")
-    with portal_of(service, folder, url, auth) as at:
+    with people_from(service, folder, url, auth) as at:
         yield at
 
 
