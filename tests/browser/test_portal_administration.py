@@ -27,6 +27,8 @@ def test_an_administrator_drains_a_gateway_and_puts_it_to_use_again(
 
     carol.open("/admin/sessions?q=alice")
     carol.page.get_by_role("button", name=f"Stop {job['id']}").click()
+    asked = carol.page.get_by_role("dialog", name="Stop “Picky” of alice?")
+    asked.get_by_role("button", name="Stop", exact=True).click()
     ended = alice.wait(job["id"], "finished")
     assert ended["reason"]["code"] == "cancelled-by-administrator"
     carol.open("/admin/audit")

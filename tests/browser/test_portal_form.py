@@ -35,7 +35,7 @@ def test_a_parameter_is_asked_only_where_others_have_the_values_that_it_hangs_on
     job_id = mine.send()
     assert alice.job(job_id)["parameters"]["kind"] == "a"
     assert alice.job(job_id)["parameters"]["count"] == 1
-    mine.press(job_id, "Stop")
+    mine.press_stop(job_id)
 
 
 def test_faults_stand_beside_their_fields_and_nothing_that_was_typed_is_lost(portal: Callable[..., Portal]) -> None:

@@ -140,6 +140,13 @@ def test_in_german_nothing_is_english_but_what_applications_say(
     )
     choose(mine.page, "Sprache", "English")
     expect(mine.page.locator("html")).to_have_attribute("lang", "en")
+    expect(mine.page.get_by_label("Run time", exact=True)).to_have_value("999")  # nothing typed is lost
+    mine.open("/applications")
+    mine.page.get_by_label("Search applications").fill("pick")
+    mine.page.wait_for_url(re.compile(r"\?q=pick"))
+    choose(mine.page, "Language", "Deutsch")
+    expect(mine.page.locator("html")).to_have_attribute("lang", "de")
+    expect(mine.page.get_by_label("Anwendungen suchen")).to_have_value("pick")
 
 
 def test_by_keyboard_alone_from_sign_in_to_stop(browser: Browser, service: LocalService) -> None:
@@ -170,6 +177,15 @@ def test_by_keyboard_alone_from_sign_in_to_stop(browser: Browser, service: Local
             keys.press("Enter")
         opened.value.locator("#command").wait_for()
         tab_to(page, stop)
+        keys.press("Enter")
+        asked = page.get_by_role("dialog", name="Stop “Picky”? What was not saved there is lost.")
+        expect(asked.get_by_role("button", name="Keep it running")).to_be_focused()
+        keys.press("Escape")
+        expect(asked).to_be_hidden()
+        expect(stop).to_be_focused()
+        keys.press("Enter")
+        keys.press("Tab")
+        expect(asked.get_by_role("button", name="Stop", exact=True)).to_be_focused()
         keys.press("Enter")
         mine.expect(str(card.get_attribute("data-job")), "Stopped")
 

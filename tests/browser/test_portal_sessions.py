@@ -51,7 +51,7 @@ def test_a_card_becomes_ready_by_itself_and_opens_a_terminal_without_a_secret_in
     assert any("/login?" in address for address in addresses)
     assert not [address for address in addresses if password in address]
 
-    mine.press(job_id, "Stop")
+    mine.press_stop(job_id)
     mine.expect(job_id, "Stopped")
     assert not slurm_jobs(sandbox, job_id)
 
@@ -101,11 +101,11 @@ def test_its_owner_is_told_when_it_is_ready_before_its_end_and_when_it_ended_une
     mine.expect(job_id, "Ready")
     until(lambda: len(notes(mine)) == 2, 20, "it is told that it is ready and that it ends soon")
     assert sorted(notes(mine)) == ["Picky ends in ten minutes", "Picky is ready"]
+    mine.open(f"/sessions/{job_id}")  # where it is told as well
     (job,) = slurm_jobs(sandbox, job_id)
     sandbox.run("cmd1", ["scancel", job["id"]], user="alice").check_returncode()
     mine.expect(job_id, "Stopped")
-    until(lambda: len(notes(mine)) == 3, 20, "it is told that it has ended")
-    assert notes(mine)[-1] == "Picky has ended unexpectedly"
+    until(lambda: notes(mine) == ["Picky has ended unexpectedly"], 20, "it is told that it has ended")
 
 
 def notes(person: Portal) -> list[str]:
@@ -128,6 +128,29 @@ def test_what_a_program_of_ones_own_needs_is_shown_and_copied(portal: Callable[.
     assert access["password"] not in page.url
 
 
+def test_a_password_that_must_be_typed_is_shown_and_copied_and_nothing_opens_by_itself(
+    portal: Callable[..., Portal], alice: Person
+) -> None:
+    mine = portal(permissions=["clipboard-read", "clipboard-write"])
+    job_id = mine.launch("page", {"Run time": "5"})
+    mine.expect(job_id, "Ready")
+    with mine.page.context.expect_page() as opened:
+        mine.press(job_id, "Connect")
+    page = opened.value
+    password = alice.access(job_id)["password"]
+    expect(page.locator("#user")).to_have_text("alice")
+    expect(page.locator("#secret")).to_have_text(password)
+    page.get_by_role("button", name="Copy the password").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == password
+    with mine.page.context.expect_page() as application:
+        page.get_by_role("link", name="Open").click()
+    expect(application.value.locator("body")).to_contain_text("Hello from a compute node")
+    expect(page.locator("#secret")).to_be_visible()
+    assert password not in page.url + application.value.url
+    mine.press_stop(job_id)
+
+
 def test_an_hour_more_is_shown_as_soon_as_the_cluster_gives_it_and_in_german(
     portal: Callable[..., Portal], alice: Person
 ) -> None:
@@ -140,7 +163,7 @@ def test_an_hour_more_is_shown_as_soon_as_the_cluster_gives_it_and_in_german(
     expect(mine.page.locator("#told")).to_contain_text("ehr Zeit")
     expect(mine.card(job_id).locator(".left")).to_contain_text("Endet in 1 Stunde", timeout=30_000)
     assert alice.job(job_id)["slurm"]["time_limit_minutes"] == 90
-    mine.press(job_id, "Beenden")
+    mine.press_stop(job_id, "Beenden")
 
 
 @pytest.fixture
@@ -176,8 +199,10 @@ def test_without_javascript_everything_works_but_the_moving(
     until_shown(visitor, job_id, "Ready")
     with visitor.page.context.expect_page() as opened:
         visitor.press(job_id, "Connect")
-    opened.value.get_by_role("link", name="Open").click()
-    expect(opened.value.locator("body")).to_contain_text("Hello from a compute node")
+    expect(opened.value.locator("#secret")).not_to_be_empty()
+    with visitor.page.context.expect_page() as application:
+        opened.value.get_by_role("link", name="Open").click()
+    expect(application.value.locator("body")).to_contain_text("Hello from a compute node")
     visitor.press(job_id, "Stop")
     until_shown(visitor, job_id, "Stopped")
 

@@ -56,10 +56,15 @@ class Portal:
         """A button or link of a card."""
         self.card(job_id).locator("button, a", has_text=re.compile(f"^{button} ·")).click()
 
+    def press_stop(self, job_id: str, button: str = "Stop") -> None:
+        """And say once more that it is meant."""
+        self.press(job_id, button)
+        self.page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
+
     def stop(self, job_id: str) -> None:
         """And wait until it has ended."""
         self.open()
-        self.press(job_id, "Stop")
+        self.press_stop(job_id)
         self.expect(job_id, "Stopped")
 
     def csrf(self) -> str:

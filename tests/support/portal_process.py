@@ -24,7 +24,7 @@ def portal_of(service: LocalService, folder: Path, url: str, ready: str = "/read
     settings = {**service.settings, "portal": {**service.settings["portal"], **changes}}
     (folder / "bwvisu.yaml").write_text(yaml.safe_dump(settings))
     argv = [sys.executable, "-m", "bwvisu", "serve", "portal", "--config", str(folder / "bwvisu.yaml")]
-    with (folder / "portal.log").open("wb") as log:
+    with (folder / "portal.log").open("ab") as log:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         until(lambda: _answers(url + ready), 60, "the portal is ready")

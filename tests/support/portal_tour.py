@@ -63,6 +63,9 @@ class Tour:
         self.alice.open()
         page.locator("details.menu summary").click()
         yield "the menu", page
+        self.alice.open()
+        self.alice.press(self.jobs["native"], "Stop")
+        yield "the question before a stop", page
 
     def _ways_in(self) -> Iterator[Stop]:
         stay(self.alice.page, self.alice.url)

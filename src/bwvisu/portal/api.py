@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from bwvisu.errors import NotFound, OperatorError, TryAgain, UserError
+from bwvisu.errors import BwvisuError, NotFound, OperatorError, TryAgain, UserError
 from bwvisu.portal.documents import (
     Access,
     Application,
@@ -179,7 +179,7 @@ class Api:
             ) as source:
                 if not source.response.is_success:
                     await source.response.aread()
-                    raise as_error(source.response)
+                    raise _error(source.response)
                 yield _read(source)
 
     # ---- a person's own ---------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ class Api:
             )
         if answer.is_success:
             return answer
-        raise as_error(answer)
+        raise _error(answer)
 
     def _headers(self) -> dict[str, str]:
         if self.user:
@@ -242,6 +242,14 @@ class _Common:
     def __init__(self, api: Api) -> None:
         self.applications = Shared(api.applications_now, COMMON)
         self.clusters = Shared(api.clusters_now, COMMON)
+
+
+def _error(answer: httpx2.Response) -> BwvisuError:
+    """A scope is missing from the portal's own token, whoever asked: no person can mend that."""
+    error = as_error(answer)
+    if isinstance(error, UserError) and error.slug == "scope-missing":
+        return OperatorError(f"the portal's token does not suffice: {error}.")
+    return error
 
 
 async def _read(source: httpx2.EventSource) -> AsyncIterator[tuple[str, Json]]:

@@ -57,9 +57,8 @@ def make_app(settings: PortalSettings, api: Api, sealer: Sealer, sign_in: Passwo
     secure = settings.tls is not None or (settings.public_url or "").startswith("https://")
     app.add_middleware(_Headers, secure=secure)
     app.add_middleware(PageMetrics, registry=registry)
-    app.add_middleware(
-        Sessions, sealer=sealer, lifetime=settings.session_lifetime, limit=settings.session_limit, secure=secure
-    )
+    times = {"lifetime": settings.session_lifetime, "limit": settings.session_limit}
+    app.add_middleware(Sessions, sealer=sealer, **times, secure=secure)
     return app
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Self
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict
 
@@ -111,6 +112,13 @@ class Access(Document):
     password: str
     native: str | None = None
     form: PostedForm | None = None
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the person must type the password, because nothing that opens the application carries it."""
+        if self.form is not None:
+            return not any(self.password in text for text in (*self.form.fields.values(), unquote(self.form.action)))
+        return self.password not in (self.native if self.native is not None else unquote(self.url))
 
 
 class Application(Document):

@@ -5,15 +5,14 @@ cookie, or, where that is too small, in the answer itself, from which it is sent
 another window.  What else was sent, such as *stop*, is not done later without being asked for again.
 """
 
-import re
-
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from bwvisu.errors import BwvisuError
 from bwvisu.portal.look import Look
+from bwvisu.portal.places import here, own_page, page_on_which
 from bwvisu.portal.session import keep_draft
-from bwvisu.portal.web import SignInNeeded, filled_in, own_page, read_form, redirect, tell
+from bwvisu.portal.web import SignInNeeded, filled_in, read_form, redirect, tell
 
 OWN = frozenset({"csrf", "key"})
 """Fields that are a page's own, and of no use on another one."""
@@ -25,7 +24,7 @@ async def to_sign_in(request: Request, _: SignInNeeded) -> Response:
         return PlainTextResponse("signed out\n", 401)
     where = request.url.path
     if request.method != "POST":
-        return redirect("/sign-in", to=f"{where}?{request.url.query}" if request.url.query else where)
+        return redirect("/sign-in", to=here(request.method, where, request.url.query))
     try:
         form = await read_form(request)
     except BwvisuError:
@@ -34,14 +33,8 @@ async def to_sign_in(request: Request, _: SignInNeeded) -> Response:
     if not filled_in(form):
         words = look.words(request)
         tell(request, words.gettext("Nothing was done: your session was over. Sign in, and do it again."), "bad")
-        return redirect("/sign-in", to=own_page(form.get("back") or _page_of(where)))
+        return redirect("/sign-in", to=own_page(form.get("back") or page_on_which(where)))
     kept = {key: value for key, value in form.items() if key not in OWN}
     if keep_draft(request.session, request.app.state.sealer, where, kept):
         return redirect("/sign-in", to=where)
     return look.page(request, "kept.html", 403, fields=kept, action=where)
-
-
-def _page_of(where: str) -> str:
-    """The page on which something stands that is sent to ``where``."""
-    found = re.match(r"(/sessions|/applications)/[^/]+|/admin", where)
-    return found[0] if found else "/"

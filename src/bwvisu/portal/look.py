@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from bwvisu.portal.cards import STATE_NAMES
+from bwvisu.portal.places import here
 from bwvisu.portal.reasons import why
 from bwvisu.portal.session import csrf_token, signed_in
 from bwvisu.settings import SiteSettings
@@ -64,6 +65,7 @@ class Look:
     def text(self, request: Request, template: str, **values: Any) -> str:
         """A page or a part of one, as text."""
         language = language_of(request, self.site)
+        back = {"here": here(request.method, request.url.path, request.url.query)}
         return (
             self._environments[language]
             .get_template(template)
@@ -74,7 +76,7 @@ class Look:
                 csrf=csrf_token(request.session),
                 theme=request.session.get("theme", "system"),
                 language=language,
-                **values,
+                **{**back, **values},
             )
         )
 

@@ -50,6 +50,9 @@ SAYINGS: Mapping[str, str] = {
     ),
     r"this page was too old\. Please try again\.": _("This page was too old. Please try again."),
     r"only administrators may see this page\.": _("Only administrators may see this page."),
+    r"the portal's token does not suffice: this needs the scope (?P<scope>.+)\.": _(
+        "The portal's token lacks the scope “%(scope)s”, which this page needs: give it one that has it."
+    ),
     r"the service does not answer at the moment\.": _("The service does not answer at the moment."),
     r"the form (is too long|cannot be read)\.": _("The form cannot be read."),
     r"there is no such (job|gateway|page|application.*)|no such job|not found": _(

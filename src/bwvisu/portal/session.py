@@ -155,6 +155,12 @@ def signed_in(session: MutableMapping[str, Any]) -> Person | None:
     return Person.model_validate(session["person"]) if "person" in session else None
 
 
+def seconds_left(session: Mapping[str, Any], now: float, lifetime: float, limit: float) -> float:
+    """How long somebody is signed in who does nothing any more."""
+    end: float = min(session.get("at", now) + lifetime, session.get("since", now) + limit)
+    return max(0.0, end - now)
+
+
 def keep_draft(session: MutableMapping[str, Any], sealer: Sealer, path: str, form: Mapping[str, str]) -> bool:
     """Keep what was sent to ``path`` until somebody has signed in; False: it is too long for a cookie.
 

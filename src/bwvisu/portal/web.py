@@ -11,16 +11,16 @@ from starlette.responses import RedirectResponse, Response
 from bwvisu.errors import UserError
 from bwvisu.portal.api import Api
 from bwvisu.portal.form import PREFIX
-from bwvisu.portal.look import Look
+from bwvisu.portal.look import LANGUAGES, THEMES, Look
 from bwvisu.portal.session import Person, csrf_token, signed_in
 
 LONGEST_FORM = 64 * 1024
 """Bytes; the API takes no longer bodies either."""
 MOST_FIELDS = 400
-LONGEST_WAY = 1000
-"""Characters of an address to go back to: across a sign-in it travels in a cookie."""
 SHOW_AGAIN = "choose-cluster"
 """What a form ``do``es that is to come back as it was sent, and nothing else."""
+CHOOSE_LOOK = "choose-look"
+"""The same, in another language or theme."""
 
 
 class SignInNeeded(Exception):
@@ -129,6 +129,14 @@ def look_of(request: Request) -> Look:
     return look
 
 
+def choose_look(request: Request, form: Posted) -> None:
+    """Language and theme, kept in the session."""
+    if form.get("language") in LANGUAGES:
+        request.session["language"] = form["language"]
+    if form.get("theme") in THEMES:
+        request.session["theme"] = form["theme"]
+
+
 def redirect(where: str, **query: str) -> Response:
     """Go to a page of ours, by GET."""
     return RedirectResponse(f"{where}?{urlencode(query)}" if query else where, 303)
@@ -137,18 +145,6 @@ def redirect(where: str, **query: str) -> Response:
 def tell(request: Request, words: str, kind: str = "good") -> None:
     """Show words on the next page, once."""
     request.session["told"] = [*request.session.get("told", []), [kind, words]][-3:]
-
-
-def own_page(where: str | None) -> str:
-    """A path of this portal to go back to; anything else is the first page."""
-    plain = (
-        where is not None
-        and len(where) <= LONGEST_WAY
-        and where.startswith("/")
-        and not where.startswith(("//", "/\\"))
-        and where.isprintable()
-    )
-    return where if plain and where is not None and "\\" not in where else "/"
 
 
 OnePerson = Annotated[Person, Depends(person_of)]

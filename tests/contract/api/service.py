@@ -34,6 +34,7 @@ TOKENS: Mapping[str, tuple[frozenset[Scope], str | None]] = {
     "other": (ALL, None),
     "alices": (ALL, "alice"),
     "alices-own": (ALL - {Scope.IMPERSONATE}, "alice"),
+    "plain": (ALL - {Scope.ADMIN}, None),
     "reader": (frozenset({Scope.JOBS_READ}), None),
 }
 """Holder -> scopes and user; the token's text is ``bwv_<holder>``."""

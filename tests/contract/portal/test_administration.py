@@ -17,7 +17,7 @@ from tests.contract.api.conftest import APP, make_bundle
 from tests.contract.api.service import Service, cluster_settings, service
 from tests.contract.api.test_drain import GATEWAY, ordered, shows
 from tests.support.etcd import EtcdCluster
-from tests.support.portal import Visitor
+from tests.support.portal import Visitor, portal_over
 from tests.support.waiting import eventually_true
 
 
@@ -137,6 +137,20 @@ async def test_a_session_that_an_administrator_stops_says_so(api: Service, admin
     assert (spec.wanted, spec.stopped_by) == ("stopped", "admin")
     audit = await see(admin, "/admin/audit", user="alice", action="cancelJob")
     assert f"admin portal · 127.0.0.1 Stop a session alice {job['id']} done" in audit
+
+
+async def test_without_the_scope_of_administrators_the_pages_say_what_the_portal_lacks(api: Service) -> None:
+    async with portal_over(api.url, "bwv_plain") as app:
+        admin = Visitor(app)
+        await admin.sign_in("admin")
+        answers = [await admin.get("/admin"), await admin.get("/admin/audit")]
+        answers.append(await admin.post("/admin/gateways/main/gw1", {"do": "drain"}))
+        for answer in answers:
+            assert answer.status_code == 502
+            assert "The portal's token lacks the scope “admin”, which this page needs" in words(answer.text)
+        await admin.http.post("/look", data={"csrf": await admin.csrf(), "language": "de"})
+        assert "Dem Token des Portals fehlt das Recht (Scope) „admin“" in words((await admin.get("/admin")).text)
+        await admin.http.aclose()
 
 
 async def test_nobody_else_sees_or_does_any_of_it(api: Service, alice: Visitor) -> None:

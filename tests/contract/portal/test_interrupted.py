@@ -183,6 +183,24 @@ async def test_a_stream_of_who_is_signed_out_ends_and_is_not_redirected(alice: V
     assert (answer.status_code, answer.history) == (401, [])
 
 
+@pytest.mark.parametrize("alice", ["local"], indirect=True)
+@pytest.mark.parametrize("hours", [[8], [7, 7, 7, 3]])
+async def test_a_stream_ends_with_its_session_and_does_not_come_back(
+    alice: Visitor, clock: Clock, hours: list[int]
+) -> None:
+    """Without use after eight hours, however much it is used after a day: here it begins in the last second of it."""
+    headers = {"accept": "text/event-stream"}
+    *used, last = hours
+    for each in used:
+        clock.now += each * HOUR
+        await alice.get("/")
+    clock.now += last * HOUR
+    answer = await asyncio.wait_for(alice.http.get("/events", headers=headers), 10)
+    assert (answer.status_code, answer.text.startswith("retry: ")) == (200, True)
+    clock.now += 2
+    assert (await alice.http.get("/events", headers=headers)).status_code == 401
+
+
 async def test_who_has_signed_out_may_press_it_again(alice: Visitor) -> None:
     token = await alice.csrf()
     for _ in range(2):

@@ -80,6 +80,14 @@ async def test_a_new_and_a_forgotten_job_change_the_whole_list(api: SmallApi, pa
     go_on.set()
 
 
+async def test_a_page_that_comes_back_is_told_also_that_there_is_nothing_any_more(api: SmallApi, page: Page) -> None:
+    go_on = threading.Event()
+    api.streams = [[snapshot(), go_on]]
+    kind, html = await page.next()
+    assert (kind, "Nothing runs at the moment." in html) == ("sessions", True)
+    go_on.set()
+
+
 async def test_while_the_api_is_away_the_page_says_so_and_then_is_whole_again(api: SmallApi, page: Page) -> None:
     go_on = threading.Event()
     away = problem(503, "unavailable", "not now", after=1)

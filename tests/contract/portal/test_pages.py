@@ -167,6 +167,30 @@ async def test_every_answer_keeps_foreign_scripts_out(alice: Visitor) -> None:
         assert not re.search(r"<script(?![^>]* src=)|<style|style=| on[a-z]+=\"", answer.text)
 
 
+async def test_a_page_that_moves_has_words_for_whatever_may_happen_to_it(alice: Visitor, api: Service) -> None:
+    job = await api.submit()
+    for path, way in (("/", "%2F"), (f"/sessions/{job['id']}", f"%2Fsessions%2F{job['id']}")):
+        page = (await alice.get(path)).text
+        assert re.search(r'<template id="line-broken">.*line to this portal is broken', page)
+        found = re.search(r'<template id="signed-out">.*href="([^"]*)".*</template>', page)
+        assert found
+        assert found[1].replace("/", "%2F") == f"%2Fsign-in?to={way}"
+        assert re.search(r'id="words" hidden data-ready="is ready" data-ending="[^"]+" data-ended="[^"]+"', page)
+
+
+async def test_a_stop_is_asked_for_twice_by_the_page_alone(visitor: Arrive, api: Service) -> None:
+    """Who sends it has said it: without JavaScript there is no question."""
+    admin = visitor()
+    await admin.sign_in("admin")
+    job = await api.submit(user="admin")
+    for path in ("/", f"/sessions/{job['id']}", "/admin/sessions"):
+        page = (await admin.get(path)).text
+        assert page.count('data-confirm="Stop “Probe”') == 1
+        assert page.count('<dialog id="confirm"') == 1
+    await admin.post(f"/sessions/{job['id']}/stop")
+    assert (await jobs(api))[0]["wanted"] == "stopped"
+
+
 async def test_an_icon_cannot_run_anything(alice: Visitor) -> None:
     answer = await alice.get("/icons/probe.svg")
     assert answer.headers["content-type"] == "image/svg+xml"

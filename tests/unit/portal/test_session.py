@@ -24,6 +24,7 @@ from bwvisu.portal.session import (
     keep_draft,
     leave,
     read_keys,
+    seconds_left,
     signed_in,
 )
 from tests.unit.portal.noise import noise
@@ -51,17 +52,17 @@ class Site:
         self.change: Callable[[dict[str, Any]], None] = lambda _: None
         self._secure = secure
 
-    async def get(self, cookie: str = "") -> httpx2.Response:
+    async def get(self, cookie: str = "", path: str = "/") -> httpx2.Response:
         """One request."""
         app = Sessions(
-            Starlette(routes=[Route("/", self._answer)]),
+            Starlette(routes=[Route("/", self._answer), Route("/events", self._answer)]),
             sealer=self.sealer,
             lifetime=8 * HOUR,
             limit=24 * HOUR,
             secure=self._secure,
         )
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://portal.test") as client:
-            return await client.get("/", headers={b"cookie": cookie.encode("latin-1")} if cookie else None)
+            return await client.get(path, headers={b"cookie": cookie.encode("latin-1")} if cookie else None)
 
     async def _answer(self, request: Request) -> JSONResponse:
         self.change(request.session)
@@ -158,6 +159,33 @@ async def test_who_does_something_stays_and_who_does_nothing_is_signed_out() -> 
     assert (await site.get(renewed)).json()["person"]["user"] == "alice"
     clock.now += 2 * HOUR
     assert (await site.get(renewed)).json() == {}
+
+
+async def test_what_a_page_asks_for_by_itself_keeps_nobody_signed_in() -> None:
+    clock = Clock()
+    site = Site(clock=clock)
+    held = await signed(site)
+    clock.now += 7 * HOUR
+    answer = await site.get(held, "/events")
+    assert "person" in answer.json()
+    assert cookie(answer) == ""
+    assert cookie(await site.get(held)) != ""
+
+
+@pytest.mark.parametrize(
+    ("session", "left"),
+    [
+        ({"at": -HOUR, "since": -HOUR}, 7 * HOUR),
+        ({"at": -HOUR, "since": -20 * HOUR}, 4 * HOUR),
+        ({"at": -9 * HOUR, "since": -9 * HOUR}, 0),
+        ({"at": 0, "since": -25 * HOUR}, 0),
+        ({}, 8 * HOUR),
+    ],
+)
+def test_a_session_lasts_until_the_earlier_of_its_ends(session: dict[str, float], left: float) -> None:
+    now = 1_800_000_000.0
+    moments = {name: now + since for name, since in session.items()}
+    assert seconds_left(moments, now, 8 * HOUR, 24 * HOUR) == left
 
 
 async def test_after_a_day_everybody_signs_in_again_but_the_looks_stay() -> None:

@@ -11,8 +11,9 @@ from bwvisu.errors import NotFound
 from bwvisu.portal.api import Api
 from bwvisu.portal.documents import JobPage
 from bwvisu.portal.pages.sessions import cards, titles
+from bwvisu.portal.places import own_page
 from bwvisu.portal.texts import _
-from bwvisu.portal.web import AdminApi, Pages, PostedForm, own_page, redirect, tell
+from bwvisu.portal.web import AdminApi, Pages, PostedForm, redirect, tell
 
 router = APIRouter(prefix="/admin")
 ACTIONS = {
@@ -56,7 +57,6 @@ async def everybody(
         "admin_sessions.html",
         cards=cards(page.items, applications),
         asked=asked,
-        here=f"{request.url.path}?{request.url.query}",
         next_cursor=page.next_cursor,
         applications=applications,
         clusters=clusters,

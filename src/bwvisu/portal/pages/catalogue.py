@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from bwvisu.errors import Fault, InvalidInput, NotFound, TryAgain, UserError
 from bwvisu.portal import form as forms
-from bwvisu.portal import notices
+from bwvisu.portal import notices, web
 from bwvisu.portal.api import Api
 from bwvisu.portal.documents import Application, Job
 from bwvisu.portal.memory import Memory
@@ -87,10 +87,12 @@ async def launch(
     mails = notices.asked(possible, notices.ticked(form))
 
     def show(faults: Sequence[Fault], key: str = "") -> Response:
-        return _form(request, look, person.clusters, application, cluster, values, memory, mails, faults, key)
+        title = form.get("preset", "")
+        return _form(request, look, person.clusters, application, cluster, values, memory, mails, faults, title, key)
 
     match form.get("do"):
-        case "choose-cluster":
+        case web.SHOW_AGAIN | web.CHOOSE_LOOK:
+            web.choose_look(request, form)
             return show(())
         case "save-preset":
             title = form.get("preset", "").strip()
@@ -129,6 +131,7 @@ def _form(
     memory: Memory,
     mails: Sequence[notices.Notice],
     faults: Sequence[Fault] = (),
+    title: str = "",
     key: str = "",
 ) -> Response:
     """``key``: under which a try that may have been taken was sent; empty: this will be a new one."""
@@ -147,6 +150,7 @@ def _form(
         faults=forms.general_faults(schema, told),
         presets=memory.presets(application.name),
         notices=mails,
+        preset=title,
         key=key or secrets.token_hex(16),
         unknown=bool(key),
     )

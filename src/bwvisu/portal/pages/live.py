@@ -1,8 +1,9 @@
 """Cards that move by themselves: the API's event stream, as pieces of HTML that htmx puts in their places."""
 
 import asyncio
+import random
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
@@ -11,22 +12,37 @@ from bwvisu.errors import BwvisuError, TryAgain
 from bwvisu.portal.api import Api
 from bwvisu.portal.documents import Application, Job
 from bwvisu.portal.look import Look
+from bwvisu.portal.metrics import STREAM
 from bwvisu.portal.pages.sessions import cards, titles
+from bwvisu.portal.session import seconds_left
 from bwvisu.portal.web import Pages, TheApi
-from bwvisu.rest import Picture, Removed
+from bwvisu.rest import Json, Picture, Removed
+from bwvisu.settings import PortalSettings
 
 router = APIRouter()
+LONGEST = 3600.0
+"""Seconds that a stream lasts, more or less: then the browser comes again, and must still be signed in."""
 HEARTBEAT = 10.0
 """Seconds between comments, which tell proxies and browsers that the line stands."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds between two tries to reach the API again, which grow."""
 
 
-@router.get("/events")
+@router.get(STREAM)
 async def events(request: Request, api: TheApi, look: Pages, job: str = "") -> Response:
-    """What happens to one's sessions, or to one of them, for as long as the page is open."""
+    """What happens to one's sessions, or to one of them, for as long as the page is open and its owner signed in."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_lines(Stream(request, api, look, job)), media_type="text/event-stream", headers=headers)
+    lines = _lines(Stream(request, api, look, job), _lasts(request))
+    return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+
+
+def _lasts(request: Request) -> float:
+    """Seconds until the stream ends; not the same for all pages, or they would all come back at once."""
+    settings: PortalSettings = request.app.state.settings
+    now = request.app.state.sealer.clock()
+    left = seconds_left(request.session, now, settings.session_lifetime, settings.session_limit)
+    # a second more: in its last one the session would still be good for another stream
+    return min(left + 1, LONGEST * random.uniform(0.9, 1.1))  # noqa: S311 nothing is guarded by it
 
 
 class Stream:
@@ -40,7 +56,8 @@ class Stream:
         """The only one that the page shows; empty: all."""
         self._picture = Picture()
         self._troubled = False
-        self._shown: set[str] = set()
+        self._shown: set[str] | None = None
+        """What the page shows; None: not known, since it was opened or cut off some time ago."""
         self._applications: dict[str, Application] = {}
         self.queue: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
 
@@ -54,7 +71,8 @@ class Stream:
                     async for event, data in news:
                         pause = FIRST_PAUSE
                         await self._trouble(False)
-                        await self._tell([*self._picture.news(event, data)])
+                        changes = [*self._picture.news(event, data)]
+                        await self._tell(changes, whole=event == "snapshot" and bool(data.get("complete")))
                 after = 0.0
             except TryAgain as error:
                 after = float(error.after)
@@ -70,8 +88,8 @@ class Stream:
             self._troubled = now
             await self._say("trouble", self._look.text(self._request, "part_trouble.html", trouble=now))
 
-    async def _tell(self, changes: list[object]) -> None:
-        if not changes:
+    async def _tell(self, changes: Sequence[Json | Removed], *, whole: bool) -> None:
+        if not changes and not (whole and self._shown is None):
             return
         now = set(self._picture.jobs)
         if not self._job and (now != self._shown or any(isinstance(change, Removed) for change in changes)):
@@ -103,13 +121,15 @@ class Stream:
         await self.queue.put(f"event: {event}\n{lines}\n")
 
 
-async def _lines(stream: Stream) -> AsyncIterator[str]:
+async def _lines(stream: Stream, seconds: float) -> AsyncIterator[str]:
     following = asyncio.create_task(stream.run())
+    now = asyncio.get_running_loop().time
+    end = now() + seconds
     try:
         yield "retry: 1000\n\n"
-        while True:
+        while (left := end - now()) > 0:
             try:
-                yield await asyncio.wait_for(stream.queue.get(), HEARTBEAT)
+                yield await asyncio.wait_for(stream.queue.get(), min(HEARTBEAT, left))
             except TimeoutError:
                 yield ":\n\n"
     finally:

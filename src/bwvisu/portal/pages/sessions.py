@@ -13,9 +13,10 @@ from bwvisu.portal import form as forms
 from bwvisu.portal.api import Api
 from bwvisu.portal.cards import Card, card, run_time
 from bwvisu.portal.documents import Application, Cluster, Job
+from bwvisu.portal.places import own_page
 from bwvisu.portal.sayings import said
 from bwvisu.portal.texts import _
-from bwvisu.portal.web import Pages, PostedForm, TheApi, own_page, redirect, tell
+from bwvisu.portal.web import Pages, PostedForm, TheApi, redirect, tell
 
 router = APIRouter()
 

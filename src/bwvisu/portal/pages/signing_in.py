@@ -1,15 +1,18 @@
 """Sign-in by name and password or at a provider's, sign-out, and what a session keeps of the looks."""
 
+from urllib.parse import urlencode
+
 import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from bwvisu.errors import BwvisuError, OperatorError, TryAgain
-from bwvisu.portal.look import LANGUAGES, THEMES, Look
+from bwvisu.portal.look import Look
+from bwvisu.portal.places import own_page
 from bwvisu.portal.session import enter, leave, signed_in
 from bwvisu.portal.signin import Claim, NotAdmitted, NotSignedIn, Passwords, Provides, Refused, admit
 from bwvisu.portal.throttle import Throttle
-from bwvisu.portal.web import Pages, Stale, check_csrf, own_page, read_form, redirect
+from bwvisu.portal.web import Pages, Stale, check_csrf, choose_look, read_form, redirect
 from bwvisu.settings import PortalSettings
 from keyhole.throttle import source_of
 
@@ -75,7 +78,7 @@ async def leave_for_provider(request: Request, look: Pages) -> Response:
     except BwvisuError as error:
         return _refused(request, look, to, error)
     request.session[WAY_BACK] = to
-    return look.page(request, "leaving.html", target=target, provider=_provider(request))
+    return look.page(request, "leaving.html", here=_with_way(to), target=target, provider=_provider(request))
 
 
 @router.get("/sign-in/callback")
@@ -112,14 +115,11 @@ async def sign_out(request: Request) -> Response:
 
 
 @router.post("/look")
-async def choose_look(request: Request) -> Response:
+async def change_look(request: Request) -> Response:
     """Language and theme, kept in the session."""
     form = await read_form(request)
     check_csrf(request, form)
-    if form.get("language") in LANGUAGES:
-        request.session["language"] = form["language"]
-    if form.get("theme") in THEMES:
-        request.session["theme"] = form["theme"]
+    choose_look(request, form)
     return redirect(own_page(form.get("back")))
 
 
@@ -157,12 +157,18 @@ def _provider(request: Request) -> str:
     return settings.auth.title if settings.auth.kind == "oidc" else ""
 
 
+def _with_way(to: str) -> str:
+    """The sign-in page, from which it goes on to where somebody wanted to go."""
+    return f"/sign-in?{urlencode({'to': to})}"
+
+
 def _page(request: Request, look: Look, to: str, problem: str = "", name: str = "", status: int = 200) -> Response:
     settings: PortalSettings = request.app.state.settings
     return look.page(
         request,
         "sign_in.html",
         status,
+        here=_with_way(to),
         to=to,
         problem=problem,
         name=name,

@@ -90,7 +90,7 @@ function notify(title, body) {
 
 // Tells what became of the cards since they were looked at last.
 function watch(quietly) {
-  const words = document.getElementById("notify")?.dataset;
+  const words = document.getElementById("words")?.dataset;
   if (!words) return;
   for (const { dataset: card } of document.querySelectorAll("[data-job]")) {
     const before = known.get(card.job);
@@ -116,6 +116,67 @@ function offerNotifications() {
     button.hidden = true;
   });
 }
+
+// ---- the line to the portal ----------------------------------------------------------------------------------
+
+const PATIENCE = 3000; // Milliseconds; a stream ends now and then, and the browser is back after one second.
+let broken;
+let said = "";
+
+function say(id) {
+  if (id && id === said) return; // a screen reader would read it once more
+  said = id;
+  const words = document.getElementById(id)?.content.cloneNode(true);
+  document.getElementById("trouble")?.replaceChildren(...(words ? [words] : []));
+}
+
+// Browsers do not tell why a stream cannot be opened.
+async function whyBroken(address) {
+  const asked = new AbortController();
+  try {
+    const headers = { Accept: "text/event-stream" };
+    const answer = await fetch(address, { headers, cache: "no-store", signal: asked.signal });
+    return answer.status === 401 ? "signed-out" : "line-broken";
+  } catch {
+    return "line-broken";
+  } finally {
+    asked.abort();
+  }
+}
+
+document.addEventListener("htmx:sseError", (event) => {
+  const address = event.detail.source.url;
+  broken ??= setTimeout(async () => {
+    const mine = broken;
+    const why = await whyBroken(address);
+    if (broken !== mine) return; // it is open again
+    broken = undefined;
+    say(why);
+  }, PATIENCE);
+});
+document.addEventListener("htmx:sseOpen", () => {
+  clearTimeout(broken);
+  broken = undefined;
+  say("");
+});
+
+// ---- what cannot be undone is asked for twice -----------------------------------------------------------------
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  const dialog = document.getElementById("confirm");
+  if (!form.dataset.confirm || !dialog?.showModal) return;
+  event.preventDefault();
+  document.getElementById("confirm-words").textContent = form.dataset.confirm;
+  dialog.returnValue = "";
+  dialog.addEventListener("close", () => { if (dialog.returnValue === "yes") form.submit(); }, { once: true });
+  dialog.showModal();
+});
+
+// The search changes the address without a new page: the menu leads back to what is seen.
+document.addEventListener("htmx:pushedIntoHistory", (event) => {
+  document.querySelector(".look [name=back]")?.setAttribute("value", event.detail.path);
+});
 
 // A menu closes where Escape is pressed or something else is clicked.
 document.addEventListener("keydown", (event) => {
