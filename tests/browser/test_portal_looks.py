@@ -209,6 +209,7 @@ def choose(page: Page, setting: str, value: str) -> None:
     """In the menu that every page has."""
     page.locator("details.menu summary").click()
     page.get_by_label(setting).select_option(label=value)
+    page.get_by_role("button", name=re.compile("^(Apply|Übernehmen)$")).click()
 
 
 def brightness(page: Page) -> float:

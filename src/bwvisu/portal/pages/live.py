@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import AsyncIterator, Sequence
 
+import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
@@ -19,6 +20,7 @@ from bwvisu.portal.web import Pages, TheApi
 from bwvisu.rest import Json, Picture, Removed
 from bwvisu.settings import PortalSettings
 
+log = structlog.get_logger(__name__)
 router = APIRouter()
 LONGEST = 3600.0
 """Seconds that a stream lasts, more or less: then the browser comes again, and must still be signed in."""
@@ -79,7 +81,8 @@ class Stream:
             except BwvisuError:
                 after = LONGEST_PAUSE
             self._picture.reconnected()
-            await self._trouble(True)
+            if after:  # the API ends each stream after an hour, without an error: the next try tells
+                await self._trouble(True)
             await asyncio.sleep(max(pause, min(after, LONGEST_PAUSE)))
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -106,10 +109,10 @@ class Stream:
         if not self._job:
             return card
         try:
-            log = await self._api.text(job.id, "log")
-        except BwvisuError:  # the card matters more
-            log = ""
-        return card + self._look.text(self._request, "part_facts.html", card=shown, log=log, oob=True)
+            lines = await self._api.text(job.id, "log")
+        except BwvisuError:  # the card matters more, and what the page shows of the log is better than nothing
+            return card
+        return card + self._look.text(self._request, "part_facts.html", card=shown, log=lines, oob=True)
 
     def _whole(self) -> str:
         jobs = [Job.model_validate(job) for job in self._picture.jobs.values()]
@@ -127,10 +130,12 @@ async def _lines(stream: Stream, seconds: float) -> AsyncIterator[str]:
     end = now() + seconds
     try:
         yield "retry: 1000\n\n"
-        while (left := end - now()) > 0:
+        while (left := end - now()) > 0 and not following.done():
             try:
                 yield await asyncio.wait_for(stream.queue.get(), min(HEARTBEAT, left))
             except TimeoutError:
                 yield ":\n\n"
     finally:
         following.cancel()
+        if following.done() and not following.cancelled() and (error := following.exception()):
+            log.error("an event stream failed", error=repr(error))

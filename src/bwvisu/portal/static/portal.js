@@ -55,9 +55,6 @@ function prepare(root) {
     form.addEventListener("input", () => showAsked(form));
     showAsked(form);
   }
-  for (const select of root.querySelectorAll("[data-autosubmit]")) {
-    select.addEventListener("change", () => select.form.requestSubmit());
-  }
   for (const select of root.querySelectorAll("[data-renews]")) {
     select.addEventListener("change", () => select.form.requestSubmit(document.getElementById(select.dataset.renews)));
   }
@@ -85,7 +82,7 @@ const known = new Map();
 const warned = new Set();
 
 function notify(title, body) {
-  if (globalThis.Notification?.permission === "granted") new Notification(title, { body, icon: "/static/logo.svg" });
+  if (globalThis.Notification?.permission === "granted") new Notification(title, { body, icon: "/logo.svg" });
 }
 
 // Tells what became of the cards since they were looked at last.
