@@ -28,13 +28,13 @@ fi
 _PRELUDE = """\
 # What Open OnDemand gives its scripts: a folder of their own, a port, a password, and a few functions.
 session=$(mktemp -d)
-script_pid=
+SCRIPT_PID=
 clean_up() {
     trap - EXIT
-    if [[ -n $script_pid ]]; then
-        mapfile -t children < <(pgrep -P "$script_pid")
-        kill "$script_pid" "${children[@]}" 2>/dev/null || true
-        wait "$script_pid" || true
+    if [[ -n $SCRIPT_PID ]]; then
+        mapfile -t children < <(pgrep -P "$SCRIPT_PID")
+        kill "$SCRIPT_PID" "${children[@]}" 2>/dev/null || true
+        wait "$SCRIPT_PID" || true
     fi
     cd /
     rm -rf -- "$session"
@@ -89,12 +89,12 @@ def _lines(login: str, body: Mapping[str, str], form: Form, submission: Submissi
     if body["before"]:
         yield body["before"]
     if body["script"]:
-        yield f"(\n{body['script']}\n) &\nscript_pid=$!\n"
+        yield f"(\n{body['script']}\n) &\nSCRIPT_PID=$!\n"
     else:
         yield f"{{{{ {notes.gap('template/script.sh.erb', 'there is no script that could be read')} }}}}"
     if body["after"]:
         yield body["after"]
-    yield 'wait "$script_pid"'
+    yield 'wait "$SCRIPT_PID"'
 
 
 def _part(files: Mapping[str, str | None], part: str) -> tuple[str, str]:

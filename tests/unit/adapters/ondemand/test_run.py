@@ -29,8 +29,9 @@ JOB = JobFacts("01jd00000000000000000000aa", "alice", "jupyter", "main")
 @pytest.fixture(params=["", "\necho 'it has ended'\n"], ids=["server-last", "more-after-it"])
 def imported(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """The bundle that is made of the example.  A shell stays between us and the server where more is to come."""
-    script = "template/script.sh.erb"
-    write_folder(tmp_path / "jupyter", translate("jupyter", {**CLEAN, script: CLEAN[script] + request.param}).files)
+    script, after = "template/script.sh.erb", "template/after.sh.erb"
+    files = {script: CLEAN[script] + request.param, after: CLEAN[after] + 'echo "it is ${SCRIPT_PID:?}" >"$HOME/pid"\n'}
+    write_folder(tmp_path / "jupyter", translate("jupyter", {**CLEAN, **files}).files)
     return tmp_path / "jupyter"
 
 
@@ -59,6 +60,7 @@ def test_a_job_of_it_serves_and_ends_with_all_that_it_has_started(imported: Path
             assert page[:2] == ["notebook", " purge load python load cuda/12.4"]
             assert f"c.NotebookApp.port = {port}" in page
             assert "secret-word" not in "".join(page)
+            until((home / "pid").exists, 20, "what comes after the script has run, too; it may name its process")
             job.send_signal(signal.SIGTERM)
             assert job.wait(60) == 143
             until(lambda: not alive(job.pid), 10, "nothing of the job runs any more")
