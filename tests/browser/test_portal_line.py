@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 from playwright.sync_api import expect
 
@@ -35,4 +36,4 @@ def test_a_page_says_that_its_line_is_broken_or_its_session_over_and_is_whole_ag
         expect(trouble).to_contain_text("Your session is over", timeout=90_000)  # the browser comes ever less often
         assert mine.page.evaluate("globalThis.neverReloaded")
         trouble.get_by_role("link", name="Sign in").click()
-        mine.page.wait_for_url(f"{url}/sign-in?to=/sessions/{job_id}")
+        mine.page.wait_for_url(lambda at: unquote(at) == f"{url}/sign-in?to=/sessions/{job_id}")
