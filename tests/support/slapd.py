@@ -2,15 +2,14 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bwvisu.settings import LdapAuth
+from tests.support.daemons import until_listening
 from tests.support.etcd import make_certificates
 from tests.support.waiting import free_port
 
@@ -124,11 +123,7 @@ class Slapd:
         argv: list[Path | str] = ["/usr/sbin/slapd", "-d", "0", "-f", self.folder / "slapd.conf", "-h", urls]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
-        while not (_listens(self.port) and _listens(self.tls_port)):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"slapd did not start: {(self.folder / 'log').read_text()}")
-            time.sleep(0.02)
+        until_listening(self._process, self.folder / "log", self.port, self.tls_port)
 
     def stop(self) -> None:
         """End it."""
@@ -158,8 +153,3 @@ def new_slapd() -> Iterator[Slapd]:
     finally:
         server.stop()
         shutil.rmtree(folder)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

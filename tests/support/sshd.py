@@ -7,15 +7,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bwvisu.adapters.ssh import Node, SshSettings
+from tests.support.daemons import until_listening
 from tests.support.waiting import free_port
 
 USER, UID = "bwvt", 64213
@@ -94,11 +93,7 @@ class Sshd:
                 stdin=subprocess.DEVNULL,
                 stderr=log,
             )
-        deadline = time.monotonic() + 30
-        while not _listens(self.port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"sshd did not start: {(self.folder / 'log').read_text()}")
-            time.sleep(0.02)
+        until_listening(self._process, self.folder / "log", self.port)
 
     def stop(self) -> None:
         """Kill it and everything that was started through it, at once: a host that loses power, but says so."""
@@ -166,11 +161,6 @@ def running_sshd() -> Iterator[Sshd]:
 def _make_key(path: Path) -> None:
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", pwd.getpwuid(os.getuid()).pw_name, "-f", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _all_pids() -> list[int]:

@@ -1,4 +1,8 @@
-"""The API's documents, as far as pages show them.  Fields that are not named here may come and go."""
+"""The API's documents, as far as pages show them.
+
+Not the API's own models: the portal is a client like any other, perhaps of another version, and lets pass what it does
+not know.  Fields that are not named here may come and go.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime

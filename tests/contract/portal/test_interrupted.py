@@ -12,6 +12,7 @@ from bwvisu.errors import TryAgain
 from bwvisu.portal.signin import Claim
 from bwvisu.portal.signin.ldap import LdapPasswords
 from tests.contract.api.service import Service
+from tests.support.clock import Clock
 from tests.support.portal import PASSWORD, AnyPassword, Visitor, portal_over
 from tests.support.slapd import READER_PASSWORD, Slapd, new_slapd
 from tests.unit.portal.noise import noise
@@ -27,15 +28,6 @@ def slapd() -> Iterator[Slapd]:
         server.load()
         server.start()
         yield server
-
-
-class Clock:
-    """Says what a test wants."""
-
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

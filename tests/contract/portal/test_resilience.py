@@ -14,18 +14,10 @@ from bwvisu.portal.api import Api
 from bwvisu.portal.documents import Job
 from bwvisu.rest import Json
 from tests.contract.api.service import Service
+from tests.support.clock import Clock
 from tests.support.portal import Visitor, portal_over
 
 LIFETIME = 8 * 3600
-
-
-class Clock:
-    """Says what a test wants."""
-
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -27,21 +27,12 @@ from bwvisu.portal.session import (
     seconds_left,
     signed_in,
 )
+from tests.support.clock import Clock
 from tests.unit.portal.noise import noise
 
 KEY, OTHER = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 ALICE = Person(user="alice", name="Alice of Example", clusters=("main",))
 HOUR = 3600.0
-
-
-class Clock:
-    """Says what a test wants."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Site:

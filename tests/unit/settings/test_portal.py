@@ -49,7 +49,8 @@ def examples() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("example", examples(), ids=",".join)
 def test_the_examples_of_the_page_are_settings(example: dict[str, Any]) -> None:
-    read(**{"public_url": "https://bwvisu.example.org", **example})
+    settings = read(**{"public_url": "https://bwvisu.example.org", **example})
+    assert example.keys() <= settings.model_fields_set
 
 
 def test_the_page_shows_every_kind_of_sign_in() -> None:

@@ -25,9 +25,8 @@ async def colours(look: Pages) -> Response:
 
 
 @router.get("/logo.svg")
-@router.get("/static/logo.svg")
 async def logo(look: Pages) -> Response:
-    """The site's, or ours; also where ours lies, which is what scripts show with a notification."""
+    """The site's, or ours."""
     picture = (look.site.logo_file or _LOGO).read_bytes()
     headers = {
         "Cache-Control": "max-age=300",
