@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from weakref import WeakSet
 
 import structlog
 from fastapi import FastAPI, Request
@@ -46,6 +47,7 @@ def make_app(settings: PortalSettings, api: Api, sealer: Sealer, sign_in: Passwo
     app.state.sign_in = sign_in
     app.state.sealer = sealer
     app.state.throttle = Throttle()
+    app.state.streams = WeakSet()
     for part in (site, signing_in, sessions, catalogue, live, administration):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC))

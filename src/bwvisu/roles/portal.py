@@ -1,8 +1,11 @@
 """The role ``portal``: web pages for people."""
 
+from functools import partial
+
 from bwvisu.errors import OperatorError
 from bwvisu.portal.api import Api, connect
 from bwvisu.portal.app import make_app
+from bwvisu.portal.pages import live
 from bwvisu.portal.session import read_keys
 from bwvisu.portal.signin import Passwords, Provides
 from bwvisu.portal.signin.local import LocalPasswords
@@ -19,7 +22,14 @@ async def run_portal(settings: Settings) -> None:
         raise OperatorError("the settings have no section `portal`")
     async with connect(portal.api_url, read_secret(portal.token_file), portal.api_ca_file) as client:
         app = make_app(portal, Api(client), read_keys(portal.session_key_file), sign_in_of(portal))
-        await run_web(app, host=portal.host, port=portal.port, tls=portal.tls, trusted_proxies=portal.trusted_proxies)
+        await run_web(
+            app,
+            host=portal.host,
+            port=portal.port,
+            tls=portal.tls,
+            trusted_proxies=portal.trusted_proxies,
+            stopping=partial(live.close, app),
+        )
 
 
 def sign_in_of(portal: PortalSettings) -> Passwords | Provides:

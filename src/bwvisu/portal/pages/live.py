@@ -4,9 +4,10 @@ import asyncio
 import random
 import re
 from collections.abc import AsyncIterator, Sequence
+from weakref import WeakSet
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response, StreamingResponse
 
 from bwvisu.errors import BwvisuError, TryAgain
@@ -34,8 +35,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 async def events(request: Request, api: TheApi, look: Pages, job: str = "") -> Response:
     """What happens to one's sessions, or to one of them, for as long as the page is open and its owner signed in."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    lines = _lines(Stream(request, api, look, job), _lasts(request))
-    return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+    stream = Stream(request, api, look, job)
+    open_streams: WeakSet[Stream] = request.app.state.streams
+    open_streams.add(stream)
+    return StreamingResponse(_lines(stream, _lasts(request)), media_type="text/event-stream", headers=headers)
 
 
 def _lasts(request: Request) -> float:
@@ -45,6 +48,12 @@ def _lasts(request: Request) -> float:
     left = seconds_left(request.session, now, settings.session_lifetime, settings.session_limit)
     # a second more: in its last one the session would still be good for another stream
     return min(left + 1, LONGEST * random.uniform(0.9, 1.1))  # noqa: S311 nothing is guarded by it
+
+
+def close(app: FastAPI) -> None:
+    """End all streams of a process that stops: their pages come back to another one."""
+    for stream in list(app.state.streams):
+        stream.close()
 
 
 class Stream:
@@ -62,6 +71,13 @@ class Stream:
         """What the page shows; None: not known, since it was opened or cut off some time ago."""
         self._applications: dict[str, Application] = {}
         self.queue: asyncio.Queue[str] = asyncio.Queue(maxsize=100)
+        self.closed = False
+
+    def close(self) -> None:
+        """No more is told; who waits for the next piece hears so at once."""
+        self.closed = True
+        if self.queue.empty():
+            self.queue.put_nowait("")
 
     async def run(self) -> None:
         """Follow the API across lost connections, and put into the queue what the browser is to be told."""
@@ -130,7 +146,7 @@ async def _lines(stream: Stream, seconds: float) -> AsyncIterator[str]:
     end = now() + seconds
     try:
         yield "retry: 1000\n\n"
-        while (left := end - now()) > 0 and not following.done():
+        while (left := end - now()) > 0 and not (following.done() or stream.closed):
             try:
                 yield await asyncio.wait_for(stream.queue.get(), min(HEARTBEAT, left))
             except TimeoutError:
