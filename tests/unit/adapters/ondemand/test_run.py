@@ -22,6 +22,8 @@ printf '%s\\n' "$1" "$LOADED" >index.html
 cat "${2#--config=}" >>index.html
 exec /usr/bin/python3 -I -m http.server "$(sed -n 's/^c.NotebookApp.port = //p' "${2#--config=}")"
 """
+HOSTNAME = "#!/bin/sh\necho localhost\n"
+"""A compute node knows its own name; the machine that tests run on may not."""
 MODULE = '() { export LOADED="$LOADED $*"; }'
 JOB = JobFacts("01jd00000000000000000000aa", "alice", "jupyter", "main")
 
@@ -37,12 +39,13 @@ def imported(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    """A home with a folder that the user chooses, and a program."""
+    """A home with a folder that the user chooses, and programs."""
     folder = tmp_path / "home"
     (folder / "my work").mkdir(parents=True)
     (folder / "bin").mkdir()
-    (folder / "bin" / "jupyter").write_text(JUPYTER)
-    (folder / "bin" / "jupyter").chmod(0o755)
+    for name, program in {"jupyter": JUPYTER, "hostname": HOSTNAME}.items():
+        (folder / "bin" / name).write_text(program)
+        (folder / "bin" / name).chmod(0o755)
     (tmp_path / "tmp").mkdir()
     yield folder
     assert list((tmp_path / "tmp").iterdir()) == []
