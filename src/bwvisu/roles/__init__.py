@@ -7,6 +7,7 @@ is decided here.
 ``api``        REST, on mirrors of specs and status; writes what is wanted
 ``keyhole``    the jobs' API, on a mirror of forwards; writes what jobs ask for and report
 ``reconciler`` stands for election; the leader runs one `ClusterTerm` per cluster until its term ends
+``portal``     web pages, from what the REST API says; no store
 =============  =====================================================================================
 """
 
