@@ -59,6 +59,13 @@ def test_a_job_that_stops_answering_runs_and_says_so() -> None:
     assert (fallen.phase, fallen.services, told(fallen)) == (Phase.RUNNING, (DOWN,), "not-answering")
 
 
+def test_a_job_that_was_stopped_is_not_told_to_start_again_while_slurm_still_shows_it() -> None:
+    status = known(Phase.READY).model_copy(update={"services": (WEB,)})
+    view = JobView(spec(services=1, stopped=True), status, services=(DOWN,))
+    ending = judge(view, status, NOW)
+    assert (ending.phase, ending.services, ending.reason) == (Phase.READY, (DOWN,), status.reason)
+
+
 def test_a_job_without_open_forwards_keeps_its_last_addresses_unreachable() -> None:
     fallen = judged(Phase.READY)
     assert (fallen.phase, fallen.services) == (Phase.RUNNING, (DOWN,))
