@@ -198,6 +198,7 @@ class ForwardPolicy:
     max_per_job: int = 100
     hostname_suffix: str = ""
     quarantine: float = 120.0
+    admission: Literal["open", "owner-address"] = "open"
     own_addresses: frozenset[str] = field(default_factory=frozenset)
     """Addresses of the service itself; never a target."""
 

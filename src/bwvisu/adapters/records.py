@@ -12,6 +12,7 @@ key below ``<prefix>/v1/``        writer                holds
 ``lookups/{cluster}/{user}``      api                   `UserLookup`
 ``gateways/{cluster}/{gateway}``  api                   `Drain`
 ``quota/{cluster}/{user}``        api and leader        `Quota`
+``admissions/{id}``               api                   `Admissions`
 ``preferences/{user}``            api                   `Preferences`
 ``audit/{replica}/{page}``        this replica of api   `AuditPage`
 ``users/{cluster}/{user}``        leader                `ClusterUser`
@@ -80,6 +81,10 @@ class Keys:
     def notices(self, job_id: JobId) -> str:
         """Key of a job's `Notices`."""
         return self.kind("notices") + job_id
+
+    def admissions(self, job_id: JobId) -> str:
+        """Key of a job's `Admissions`."""
+        return self.kind("admissions") + job_id
 
     def forwards(self, job_id: JobId) -> str:
         """Key of a job's `JobForwards`."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from bwvisu.adapters.etcd import Entry
 from bwvisu.adapters.records import Keys, decode
+from bwvisu.domain.admission import Admissions
 from bwvisu.domain.cluster import ClusterUser, ClusterView, Drain, UserLookup
 from bwvisu.domain.job import JobSpec, JobStatus
 from bwvisu.domain.notices import Notices
@@ -25,6 +26,7 @@ KINDS: Mapping[str, type[BaseModel]] = {
     "specs": JobSpec,
     "status": JobStatus,
     "notices": Notices,
+    "admissions": Admissions,
     "forwards": JobForwards,
     "requests": PortRequest,
     "reports": Report,
@@ -99,6 +101,7 @@ class Records:
         self.specs: Shelf[JobSpec] = Shelf()
         self.status: Shelf[JobStatus] = Shelf()
         self.notices: Shelf[Notices] = Shelf()
+        self.admissions: Shelf[Admissions] = Shelf()
         self.forwards: Shelf[JobForwards] = Shelf()
         self.requests: Shelf[PortRequest] = Shelf()
         self.reports: Shelf[Report] = Shelf()

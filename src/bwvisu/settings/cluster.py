@@ -122,6 +122,9 @@ class ForwardSettings(Section):
     """Most forwards of one job."""
     hostname_suffix: Annotated[str, matching(r"[A-Za-z0-9.-]*", "letters, digits, dots and hyphens")] = ""
     """Appended to a compute node's name, e.g. `-ib0`: the stream takes InfiniBand."""
+    admission: Literal["open", "owner-address"] = "open"
+    """`open`: whoever knows a job's address reaches its application, which asks for its password.  `owner-address`: new
+    connections pass only from addresses that were admitted for the job, see `docs/security.md`."""
     quarantine: Duration = 120
     """Seconds for which a port of an ended job is not given to another."""
 
@@ -204,5 +207,6 @@ class ClusterSettings(Section):
             max_per_job=self.forwards.max_per_job,
             hostname_suffix=self.forwards.hostname_suffix,
             quarantine=self.forwards.quarantine,
+            admission=self.forwards.admission,
             own_addresses=own_addresses,
         )
