@@ -127,6 +127,8 @@ class Application(Declared):
 
     Nothing reads it yet: who is connected is not known before issue 7.
     """
+    view_only: bool = False
+    """Whether it lets those in who shall only see: by a second password, ``access.view_password``."""
     limits: Limits = Limits()
     clusters: tuple[str, ...] = ()
     """Where it can run; empty: on every cluster."""
