@@ -27,6 +27,7 @@ class Action(StrEnum):
     CREATE_SHARE = "createShare"
     DELETE_SHARE = "deleteShare"
     REDEEM_SHARE = "redeemShare"
+    """It gives out a secret, too."""
     DRAIN_GATEWAY = "drainGateway"
     UNDRAIN_GATEWAY = "undrainGateway"
     MOVE_JOB = "moveJob"
