@@ -106,6 +106,7 @@ class AuditTrail:
             requested_by=principal.requested_by if principal else None,
             source=client_of(scope),
             job=job,
+            guest=trail.guest if trail.guest is not None and plausible(self._context, trail.guest) else None,
             **self._place(path),
             user=self._user(trail, path, job),
             reason=trail.problem,

@@ -104,6 +104,7 @@ _AUDIT: dict[str, Any] = {
     "source": "10.0.0.7",
     "job": "01m82hndm0zsymx0z7qcwtk89s",
     "user": "alice",
+    "guest": None,
     "cluster": None,
     "gateway": None,
     "reason": None,

@@ -25,7 +25,6 @@ from bwvisu.api.sharing_views import admission_list, admission_view, opened_view
 from bwvisu.api.source import address_of
 from bwvisu.api.trail import OpenTrail
 from bwvisu.domain.principal import Principal
-from bwvisu.errors import Fault, InvalidInput
 from bwvisu.services import shares as service
 from bwvisu.services.admissions import Wish, admissions, admit, revoke
 from keyhole.throttle import Buckets
@@ -102,8 +101,11 @@ async def delete_admission(context: Services, principal: JobConnector, job_id: s
     response_model=ShareView,
     responses=errors(*BODY, "job-not-found", "job-over", "too-many", "view-only-impossible", "forbidden"),
 )
-async def create_share(context: Services, principal: JobConnector, job_id: str, new: NewShare) -> Response:
+async def create_share(
+    context: Services, principal: JobConnector, trail: OpenTrail, job_id: str, new: NewShare
+) -> Response:
     """Let a person in, or make a link that lets in whoever opens it after signing in; for the job's owner."""
+    trail.guest = new.user
     wanted = service.NewShare(new.user, new.view_only, new.minutes)
     minted = await service.share(context, principal, job_id, wanted)
     return answer(share_view(minted.share, minted.token), 201, Cache_Control="no-store")
@@ -167,23 +169,15 @@ async def redeem_share(
         seconds = math.ceil(wait)
         again = {"Retry-After": str(seconds)}
         return problem("rate-limited", f"Too many links were tried; ask again in {seconds} s.", headers=again)
-    named = redemption.address
-    address = named if named is not None or principal.behalf else _own(request)
-    shared, access = await service.redeem(context, principal, redemption.token, Wish(address) if address else None)
+    wish = Wish(_address(request, principal, redemption.address))
+    shared, access = await service.redeem(context, principal, redemption.token, wish)
     trail.job, trail.user = shared.job.spec.id, shared.job.spec.user
     return answer(opened_view(shared, access), Cache_Control="no-store")
 
 
-def _address(request: Request, principal: Principal, named: str | None) -> str:
-    """The one that is named, else the asker's own, which a frontend's is not.  Raises InvalidInput."""
-    if named is not None:
-        return named
-    if principal.behalf is not None:
-        raise InvalidInput([Fault("/address", "is needed: this request comes from a frontend, not from the person")])
-    own = _own(request)
-    if own is None:
-        raise InvalidInput([Fault("/address", "is needed: where this request comes from is not known")])
-    return own
+def _address(request: Request, principal: Principal, named: str | None) -> str | None:
+    """The one that is named, else the asker's own, which a frontend's is not; None: it is not known."""
+    return named if named is not None or principal.behalf is not None else _own(request)
 
 
 def _own(request: Request) -> str | None:

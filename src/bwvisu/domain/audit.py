@@ -70,6 +70,8 @@ class AuditRecord(BaseModel):
     """The job, where one is named and its id has the form of one."""
     user: str | None = None
     """Whose job or preferences they are, where that is known."""
+    guest: str | None = None
+    """Of `createShare`: the person who is let in; null: it is a link, or that cannot be a user's name."""
     cluster: str | None = None
     """The cluster, where a gateway is drained or put to use again."""
     gateway: str | None = None

@@ -275,6 +275,7 @@ class AuditEntry(Document):
     source: str | None = None
     job: str | None = None
     user: str | None = None
+    guest: str | None = None
     cluster: str | None = None
     gateway: str | None = None
     reason: str | None = None

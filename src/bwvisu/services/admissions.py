@@ -46,7 +46,8 @@ class Standing(StrEnum):
 class Wish:
     """An address to admit; ``minutes`` None: as long as the site lets it."""
 
-    address: str
+    address: str | None
+    """None: nobody has named one, and where the asker is is not known."""
     minutes: int | None = None
 
 
@@ -170,8 +171,11 @@ def _bound(context: Context, job: Job) -> ClusterSettings:
     return cluster
 
 
-def _network(cluster: ClusterSettings, address: str) -> Network:
+def _network(cluster: ClusterSettings, address: str | None) -> Network:
     rules = cluster.forwards.admissions
+    if address is None:
+        words = "is needed: where the person is is not known, for a frontend's own address is another one"
+        raise InvalidInput([Fault("/address", words)])
     try:
         return network_of(address, {4: rules.ipv4_prefix, 6: rules.ipv6_prefix})
     except ValueError as error:

@@ -108,8 +108,8 @@ async def unshare(context: Context, principal: Principal, job_id: JobId, share_i
     await edit(context, f"shares/{job_id}", attempt)
 
 
-async def redeem(context: Context, principal: Principal, token: str, wish: Wish | None) -> tuple[SharedJob, Access]:
-    """Enter by a link: the visitor's address is admitted where that is needed; ``wish`` None: it is not known.
+async def redeem(context: Context, principal: Principal, token: str, wish: Wish) -> tuple[SharedJob, Access]:
+    """Enter by a link: the visitor's address is admitted where that is needed.
 
     Raises NotFound (``share-not-found``), Conflict (``job-not-available`` and what `admit` raises), InvalidInput,
     TryAgain.
@@ -118,8 +118,6 @@ async def redeem(context: Context, principal: Principal, token: str, wish: Wish 
     check_going_on(who.job)
     opened = await access_by(context, who.job, who.share, None)
     if is_bound(context, who.job):
-        if wish is None:
-            raise InvalidInput([Fault("/address", "is needed: this cluster lets admitted addresses in only")])
         new_id = context.new_id()
 
         async def attempt() -> Edit[Admission]:

@@ -17,6 +17,7 @@ from tests.contract.api.bound import ask, available, bound_service
 from tests.contract.api.service import Service
 from tests.contract.api.test_bad_input import problem
 from tests.support.etcd import EtcdCluster
+from tests.support.waiting import eventually_true
 
 
 @pytest.fixture
@@ -214,3 +215,25 @@ async def test_a_guest_who_moves_on_uses_up_nothing(api: Service) -> None:
         answer = await ask(api, "POST", f"/jobs/{job}/admissions", "bob", address=f"192.0.2.{number}")
         assert answer.status_code == 201
     assert await networks(api, job) == [(f"192.0.2.{number}/32", "bob") for number in range(2, 6)]
+
+
+async def test_the_trail_says_who_was_let_in_and_who_came(api: Service) -> None:
+    job = await available(api, cluster="open")
+    await shared(api, job, user="bob")
+    token = (await shared(api, job))["token"]
+    await redeemed(api, token, "carol")
+    told: list[tuple[str, ...]] = []
+
+    async def there() -> bool:
+        entries = (await api.client().get("/api/v1/audit")).json()["items"]
+        names = ("action", "behalf_of", "user", "guest", "job")
+        told[:] = [tuple(each[name] for name in names) for each in entries]
+        return len(told) >= 4
+
+    await eventually_true(there)
+    assert told[:3] == [
+        ("redeemShare", "carol", "alice", None, job),
+        ("createShare", "alice", "alice", None, job),
+        ("createShare", "alice", "alice", "bob", job),
+    ]
+    assert token not in str(told)
