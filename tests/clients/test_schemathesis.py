@@ -1,6 +1,7 @@
 """The document holds whatever is sent: schemathesis tries every call, with all its checks."""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import settings
 
 from scripts.clients import Generators
+from tests.clients.conftest import running
 from tests.contract.api.service import PASSWORDS, Service
 from tests.support.clients import output
+from tests.support.etcd import EtcdCluster
 
 HERE = Path(__file__).parent
 NEW_JOB = {"user": {"enum": ["alice"]}, "application": {"enum": ["probe"]}, "cluster": {"enum": ["main", None]}}
@@ -20,6 +23,13 @@ ORIGINAL_NEW_JOB = {
     "variables": {"type": "object", "properties": VARIABLES, "additionalProperties": False},
 }
 USER = "^[a-z_][a-z0-9_-]{0,31}$"  # the default of `clusters.*.users.pattern`
+
+
+@pytest.fixture
+async def api(etcd: EtcdCluster, bundles: Path) -> AsyncIterator[Service]:
+    """Where addresses are admitted."""
+    async with running(etcd, bundles, forwards={"admission": "owner-address"}) as api:
+        yield api
 
 
 async def this_installation(api: Service) -> dict[str, Any]:
@@ -52,7 +62,9 @@ def _narrow_sharing(schemas: dict[str, Any]) -> None:
     for name, longest in (("NewAdmission", 720), ("NewShare", 1440)):
         schemas[name]["properties"]["minutes"] = {"type": "integer", "minimum": 1, "maximum": longest}
     schemas["NewAdmission"]["properties"]["address"] = {"enum": ["192.0.2.7", "198.51.100.9"]}
-    schemas["Redemption"]["properties"]["address"] = {"enum": ["192.0.2.7", None]}
+    schemas["Redemption"]["properties"]["address"] = {"enum": ["192.0.2.7"]}
+    schemas["NewAdmission"]["required"] = ["address"]  # tests come from loopback, from which nobody is admitted
+    schemas["Redemption"]["required"] = ["token", "address"]
     schemas["NewShare"]["properties"]["user"] = {"enum": ["bob", None]}
 
 
