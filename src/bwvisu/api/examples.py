@@ -149,7 +149,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "broken": [{"name": "terminal", "problems": ["job.sh.j2, line 4: unexpected '}'"], "served": True}],
     },
     "ClusterStatus": _CLUSTER,
-    "ClusterList": {"items": [_CLUSTER], "notify": ["available", "ending", "failed"]},
+    "ClusterList": {"items": [_CLUSTER], "notify": ["available", "ending", "idle", "failed"]},
     "AuditEntry": _AUDIT,
     "AuditList": {"items": [_AUDIT]},
     "UsageList": {"items": [{"user": "alice", "in_slurm": 2, "waiting": 1}]},

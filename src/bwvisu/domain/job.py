@@ -34,6 +34,8 @@ class Notice(StrEnum):
     """It can be entered."""
     ENDING = "ending"
     """Its time is nearly over."""
+    IDLE = "idle"
+    """It is stopped soon because nobody uses it."""
     FAILED = "failed"
     """It has ended, and neither by itself nor because somebody stopped it."""
 

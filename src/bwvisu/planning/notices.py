@@ -26,7 +26,9 @@ def _is_so(notice: Notice, spec: JobSpec, status: JobStatus, now: datetime) -> b
             return status.state is State.AVAILABLE and not spec.stopped and not status.idled
         case Notice.ENDING:
             going_on = status.state in {State.RUNNING, State.AVAILABLE} and not spec.stopped and not status.idled
-            return going_on and (_ends_soon(status, now) or warned(spec, status) is not None)
+            return going_on and _ends_soon(status, now)
+        case Notice.IDLE:
+            return warned(spec, status) is not None
         case Notice.FAILED:
             return _failed(status, now)
 
