@@ -15,7 +15,7 @@ longer gap, and those that rules and flows were removed with.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -157,14 +157,14 @@ def tell(told: Told | None, use: Use, every: float) -> Told:
 
     Bytes at most once in ``every`` seconds; connections sooner, the first time after four seconds.
     """
-    now, totals = use.at.clock, use.totals if use.counted else None
-    news = Told(now, use.connections, totals, use.active.wall if use.active else None)
+    totals = use.totals if use.counted else None
+    news = Told(use.at.clock, use.connections, totals, use.active.wall if use.active else None)
     if told is None:
         return news
-    waited = now - told.at
+    waited = news.at - told.at
+    calm = waited >= 2 * every
     if (told.totals is None) != (totals is None) or (told.connections != use.connections and waited >= told.pause):
-        pause = FIRST_PAUSE if waited >= 2 * every else min(2 * told.pause, every)
-        return Told(now, news.connections, totals, news.active_at, max(pause, FIRST_PAUSE))
+        return news if calm else replace(news, pause=min(2 * told.pause, every))
     if (told.totals, told.active_at) != (totals, news.active_at) and waited >= every:
-        return news
+        return news if calm else replace(news, pause=told.pause)
     return told

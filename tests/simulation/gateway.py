@@ -86,6 +86,8 @@ class SimGateway(Host):
         self.listening = listening
         self.names = names or {}
         self.on_change = on_change
+        self.on_sent: Callable[[int], None] = lambda _: None
+        """A user has sent something through this port."""
         self.ruleset = Ruleset.booted(())
         self.flows: list[Flow] = []
         self.counting = True
@@ -138,6 +140,8 @@ class SimGateway(Host):
         """Bytes from its client, and to it; those of the job only, where the client has vanished."""
         if (before := self.counted.get(flow.number)) is not None and flow in self.flows:
             self.counted[flow.number] = (before[0] + sent, before[1] + received)
+            if sent:
+                self.on_sent(flow.port)
 
     def disconnect(self, ended: Callable[[Flow], bool]) -> None:
         """These connections were closed by one of their ends."""
