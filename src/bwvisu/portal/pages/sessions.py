@@ -121,6 +121,19 @@ async def extend(request: Request, api: TheApi, look: Pages, form: PostedForm, j
     return redirect(own_page(form.get("back")))
 
 
+@router.post("/sessions/{job_id}/keep")
+async def keep(request: Request, api: TheApi, look: Pages, form: PostedForm, job_id: str) -> Response:
+    """Keep it though nobody uses it."""
+    words = look.words(request)
+    try:
+        await api.keep_job(job_id)
+    except UserError as error:
+        tell(request, said(str(error), words.gettext), "bad")
+    else:
+        tell(request, words.gettext("The session is kept."))
+    return redirect(own_page(form.get("back")))
+
+
 async def _log_of(api: Api, job_id: str) -> str:
     """Empty where it cannot be read now: the rest of the page can."""
     try:
