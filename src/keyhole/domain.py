@@ -198,6 +198,8 @@ class ForwardPolicy:
     max_per_job: int = 100
     hostname_suffix: str = ""
     quarantine: float = 120.0
+    move_after: float = 15.0
+    """A gateway that could not be reached for so long loses its forwards to others."""
     admission: Literal["open", "owner-address"] = "open"
     own_addresses: frozenset[str] = field(default_factory=frozenset)
     """Addresses of the service itself; never a target."""
