@@ -183,6 +183,7 @@ class Channel:
             await self._die("connection lost before the command's end was known")
         await self._travel()
         self._host.on_answer(bytes(self._stdout))
+        self._host.on_heard(self._origin)
         return Completed(self._running.result(), bytes(self._stdout), bytes(self._stderr))
 
     def hang_up(self) -> None:

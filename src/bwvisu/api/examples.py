@@ -25,6 +25,7 @@ _JOB: dict[str, Any] = {
     "outcome": None,
     "reason": None,
     "services": [_SERVICE],
+    "moved_at": None,
     "slurm": {
         "job_id": 4711,
         "state": "RUNNING",
@@ -73,8 +74,15 @@ _CLUSTER: dict[str, Any] = {
     "title": "Main cluster",
     "command_nodes": [{"name": "login1", "reachable": True, "detail": ""}],
     "gateways": [
-        {"name": "gw1", "reachable": True, "detail": "", "forwards": 3, "drained": False},
-        {"name": "gw2", "reachable": False, "detail": "no answer for 25 s", "forwards": 0, "drained": True},
+        {"name": "gw1", "reachable": True, "detail": "", "forwards": 3, "drained": False, "vacated": False},
+        {
+            "name": "gw2",
+            "reachable": False,
+            "detail": "no answer for 25 s",
+            "forwards": 0,
+            "drained": True,
+            "vacated": False,
+        },
     ],
     "looked_at": "2026-11-22T21:13:41Z",
     "look_age_seconds": 2.4,

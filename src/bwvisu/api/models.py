@@ -131,6 +131,8 @@ class JobView(Document):
     """Null until the state is `finished`."""
     reason: ReasonView | None
     services: tuple[ServiceView, ...]
+    moved_at: datetime | None
+    """When they last came to be on another gateway than before: an address from before leads nowhere.  Null: never."""
     slurm: SlurmJobView | None
     """Null until Slurm has the job."""
     extension: ExtensionView | None
@@ -228,6 +230,8 @@ class GatewayStatus(NodeStatus):
     """Ports of it that lead to jobs."""
     drained: bool
     """An administrator wants it to take no new forwards."""
+    vacated: bool
+    """... and what it carries to move to others; `forwards` says what is left."""
 
 
 class PartitionStatus(Document):

@@ -46,6 +46,7 @@ def job_view(job: Job) -> JobView:
         outcome=status.outcome,
         reason=_reason(status.reason),
         services=tuple(_service(service) for service in status.services),
+        moved_at=status.moved_at,
         slurm=_slurm(status.slurm) if status.slurm else None,
         extension=_extension(job),
         timeline=_timeline(job, status),
@@ -193,4 +194,6 @@ def _node(node: NodeView) -> NodeStatus:
 
 
 def _gateway(gateway: GatewayView) -> GatewayStatus:
-    return GatewayStatus(**dict(_node(gateway)), forwards=gateway.forwards, drained=gateway.drained)
+    return GatewayStatus(
+        **dict(_node(gateway)), forwards=gateway.forwards, drained=gateway.drained, vacated=gateway.vacated
+    )

@@ -82,6 +82,7 @@ class Job(Document):
     outcome: str | None = None
     reason: Reason | None = None
     services: tuple[Service, ...] = ()
+    moved_at: datetime | None = None
     slurm: SlurmJob | None = None
     extension: Extension | None = None
     timeline: tuple[Moment, ...] = ()
@@ -182,6 +183,7 @@ class Gateway(Node):
 
     forwards: int
     drained: bool
+    vacated: bool = False
 
 
 class Partition(Document):
