@@ -16,8 +16,9 @@ ASK_AFTER = 3.0
 """A gateway that has said nothing for so many seconds is asked for no other reason than to hear it."""
 DEAF_AFTER = 7.5
 """When no gateway has answered for so many seconds, or none was watched, the silence is ours."""
-FAILURES = 2
-"""Questions in a row that must have failed: one lost answer is no silence."""
+FRESH = 5.0
+"""The last question that failed was put at most so many seconds before patience ended: one that hangs for long says
+nothing about its end.  A host that failed is left alone for no longer than this (`ssh.backoff_limit`)."""
 
 
 @dataclass(slots=True)
@@ -25,8 +26,8 @@ class _Contact:
     heard: float = -math.inf
     """When it last answered."""
     silent_from: float | None = None
-    failures: int = 0
-    """Questions that failed since it last answered."""
+    failed_from: float = -math.inf
+    """When the latest question was put that has failed."""
 
 
 class Reach:
@@ -46,9 +47,10 @@ class Reach:
         if contact.silent_from is None:
             contact.silent_from = now
 
-    def failed(self, gateway: str) -> None:
-        """A question could not be put, or its answer did not come."""
-        self._contacts[gateway].failures += 1
+    def failed(self, gateway: str, began: float) -> None:
+        """A question that was put at ``began`` did not reach it, or its answer did not come."""
+        contact = self._contacts[gateway]
+        contact.failed_from = max(contact.failed_from, began)
 
     def answered(self, gateway: str, now: float) -> None:
         """It said something, whatever it was."""
@@ -73,8 +75,9 @@ class Reach:
         return frozenset(name for name, contact in self._contacts.items() if self._is_lost(contact, now))
 
     def _is_lost(self, contact: _Contact, now: float) -> bool:
-        silent = contact.silent_from is not None and now - contact.silent_from >= self._patience
-        return silent and contact.failures >= FAILURES
+        if contact.silent_from is None or now - contact.silent_from < self._patience:
+            return False
+        return contact.failed_from - contact.silent_from >= self._patience - FRESH
 
     def _heard(self) -> float:
         """When any gateway last answered."""
@@ -82,6 +85,5 @@ class Reach:
 
     def _begin_anew(self, now: float) -> None:
         for contact in self._contacts.values():
-            contact.failures = 0
             if contact.silent_from is not None:
                 contact.silent_from = now

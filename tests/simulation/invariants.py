@@ -223,19 +223,17 @@ class Invariants:
             self.breach(f"{job_id}: {why}")
 
     def _one_owner(self) -> None:
-        """A run that has moved owns its inner ports by grants on several gateways."""
-        owners: dict[tuple[str, int], tuple[str, str]] = {}
+        """A run that has moved owns its inner ports by several grants."""
+        owners: dict[tuple[str, int], str] = {}
         for job_id, record in self.forwards.items():
             for grant in record.grants:
                 for each in grant.forwards:
                     owner = f"{job_id} {grant.run}"
                     for place in ((grant.gateway, each.external_port), (each.internal_address, each.internal_port)):
-                        known, where = owners.get(place, ("", ""))
+                        known = owners.get(place, "")
                         if known and (known, place[0]) != (owner, each.internal_address):
                             self.breach(f"{place} belongs to {known} and to {owner}")
-                        if known and where == grant.gateway:
-                            self.breach(f"{place} belongs to {owner} twice on {where}")
-                        owners[place] = owner, grant.gateway
+                        owners[place] = owner
 
     def _given(self, job_id: str, run: Run, gateway: str, port: int, host: str) -> None:
         if host not in self.hosts[job_id, run]:

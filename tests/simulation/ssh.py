@@ -95,7 +95,7 @@ class SimPool:
     ) -> Outcome:
         breaker = self._breaker(node)
         if pause := breaker.pause(_now()):
-            return NotStarted(f"{breaker.reason}; left alone for another {pause:.1f} s")
+            return NotStarted(f"{breaker.reason}; left alone for another {pause:.1f} s", tried=False)
         channel = Channel(self.weather, self.origin, self._hosts[node.host], text)
         self._channels.add(channel)
         try:

@@ -24,12 +24,13 @@ class ListeningShell:
         self, gateway: str, script: str, args: Sequence[str], stdin: bytes, seconds: float
     ) -> Answer | NoAnswer:
         """See `GatewayShell`."""
-        self._reach.asked(gateway, self._clock())
+        began = self._clock()
+        self._reach.asked(gateway, began)
         answer = await self._shell.run(gateway, script, args, stdin, seconds)
         if isinstance(answer, Answer):
             self._reach.answered(gateway, self._clock())
-        else:
-            self._reach.failed(gateway)
+        elif answer.tried:
+            self._reach.failed(gateway, began)
         return answer
 
 
