@@ -207,7 +207,8 @@ class ClusterTerm:
         self._serve.nudge()
 
     def _gateway_changed(self, gateway: str) -> None:
-        self._syncs[gateway].nudge()
+        if gateway in self._syncs:  # the settings may have lost one that carries something
+            self._syncs[gateway].nudge()
 
     # ---- what the loops are made of ---------------------------------------------------------------------------
 

@@ -76,7 +76,10 @@ class ForwardsReconciler:
         self._books = books
         self._tenants = tenants
         self._clock = clock
+        self._gateways = gateways
         self._left = left
+        self._told: frozenset[str] = frozenset()
+        """Gateways whose leaving is in the log."""
         self._on_change = on_change
         self._quarantined: dict[GrantKey, float] = {}
         self._serving = Serving(
@@ -165,15 +168,19 @@ class ForwardsReconciler:
         await in_parallel(self._refuse(*each, tally) for each in tally.refused)
 
     async def _move(self, known: Tenancies, tally: "_Tally") -> None:
-        """No look is needed: nobody gets anything that was not his.  What finds no place stays where it is."""
-        left = self._left()
-        if not left:
-            return
+        """No look is needed: nobody gets anything that was not his.  What finds no place stays where it is.
+
+        A gateway that the settings do not name any more is left, too.
+        """
+        left = frozenset(self._left())
+        for gateway in sorted(left - self._told):
+            _log.warning("gateway.left", gateway=gateway)
+        self._told = left
         cases = [
             Case(job_id, grant.run, grant.hosts, len(grant.forwards), grant, grant.forwards, moves=True)
             for job_id, versioned in self._books.forwards().items()
             for grant in versioned.record.grants
-            if grant.phase in LIVE and grant.gateway in left
+            if grant.phase in LIVE and (grant.gateway in left or grant.gateway not in self._gateways)
         ]
         movable = [case for case in cases if case.holds(known.get(case.job_id))]
         for case, result in (await self._serving.serve(movable)).items():

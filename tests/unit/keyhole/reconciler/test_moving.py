@@ -86,6 +86,12 @@ async def test_only_what_lives_moves(house: Left, phase: GrantPhase) -> None:
     assert house.ways("j3") == [("gw2", GrantPhase.OPEN, [50006])]
 
 
+async def test_a_gateway_that_the_settings_do_not_name_any_more_is_left(house: Left) -> None:
+    house.has(grant([50001], gateway="gw9"))
+    told = await house.reconciler.move()
+    assert (told.moved, house.books.grants("j1")[1].gateway in {"gw1", "gw2"}) == (1, True)
+
+
 async def test_nothing_moves_where_there_is_no_other_gateway(house: Left) -> None:
     house.has(grant())
     before = house.ways()
