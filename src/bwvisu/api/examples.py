@@ -27,6 +27,7 @@ _JOB: dict[str, Any] = {
     "outcome": None,
     "reason": None,
     "services": [_SERVICE],
+    "moved_at": None,
     "slurm": {
         "job_id": 4711,
         "state": "RUNNING",
@@ -83,6 +84,7 @@ _CLUSTER: dict[str, Any] = {
             "detail": "",
             "forwards": 3,
             "drained": False,
+            "vacated": False,
             "address_family": 4,
             "connections": 4,
             "bytes_in": 921034,
@@ -94,6 +96,7 @@ _CLUSTER: dict[str, Any] = {
             "detail": "no answer for 25 s",
             "forwards": 0,
             "drained": True,
+            "vacated": False,
             "address_family": 4,
             "connections": None,
             "bytes_in": None,

@@ -162,6 +162,9 @@ class ForwardSettings(Section):
     """What users may admit."""
     quarantine: Duration = 120
     """Seconds for which a port of an ended job is not given to another."""
+    move_after: Annotated[Duration, Field(ge=15)] = 15
+    """Seconds for which a gateway could not be reached, after which its forwards move to others: the jobs go on, their
+    addresses change, see `docs/operations.md`."""
     activity: ActivitySettings = ActivitySettings()
     """How closely users' connections are watched."""
 
@@ -269,6 +272,7 @@ class ClusterSettings(Section):
             max_per_job=self.forwards.max_per_job,
             hostname_suffix=self.forwards.hostname_suffix,
             quarantine=self.forwards.quarantine,
+            move_after=self.forwards.move_after,
             admission=self.forwards.admission,
             own_addresses=own_addresses,
         )
