@@ -40,6 +40,11 @@ class GatewayView(NodeView):
     """It takes no new forwards."""
     vacated: bool = False
     """What it carries moves to other gateways, as far as there is room."""
+    connections: int | None = None
+    """Users' connections through its ports; None: they could not be listed."""
+    bytes_in: int | None = None
+    """From users, since the present leader looked first; None: not counted."""
+    bytes_out: int | None = None
 
 
 class PartitionView(Record):
