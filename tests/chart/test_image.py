@@ -1,5 +1,7 @@
 """The Dockerfile, and what the image is asked whether it is well.  tests/heavy/test_image.py makes one and runs it."""
 
+import json
+import re
 import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from deploy.health import command, main
-from scripts.chart import Tools
+from scripts.chart import Tools, write_sbom
 from scripts.environment import ROOT
 from scripts.image import instructions
 
@@ -99,3 +101,25 @@ def test_a_role_that_answers_is_well_and_one_that_does_not_is_not(
     assert capsys.readouterr().out == "no answer: api\n"
     process.write_text(process.read_text().replace("serve\0api", "serve\0reconciler"))
     assert main(process) == 0
+
+
+CHECK = """
+import sys
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+sys.exit(repr(fault) if (fault := JsonStrictValidator(SchemaVersion.V1_6).validate_str(sys.stdin.read())) else 0)
+"""
+
+
+def test_the_bill_of_materials_names_what_is_locked(tmp_path: Path) -> None:
+    write_sbom(tmp_path / "bill.json")
+    text = (tmp_path / "bill.json").read_text()
+    done = subprocess.run(
+        [Tools().python, "-c", CHECK], input=text, check=False, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    locked = re.findall(r"^([a-z0-9-]+==[^ ]+)", (ROOT / "constraints-image.txt").read_text(), re.MULTILINE)
+    named = {f"{each['name']}=={each['version']}" for each in json.loads(text)["components"]}
+    assert named >= set(locked)
+    assert any(each.startswith("htmx.org==") for each in named)

@@ -1,6 +1,7 @@
 """Alerts and the dashboard ask for metrics that are really counted, by labels that these really have."""
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -22,6 +23,7 @@ FILES = ("alerts.yaml", "alerts-etcd.yaml")
 OF_KUBERNETES = {"namespace", "pod", "le"}
 
 
+@functools.cache
 def counted() -> dict[str, set[str]]:
     """Every metric of the code as Prometheus names it, with its labels."""
     found: dict[str, set[str]] = {}
