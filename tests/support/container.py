@@ -27,9 +27,10 @@ exec chroot "$root" "$@"
 class Container:
     """One container of the image in ``folder`` (see `scripts.image`); a context manager that leaves nothing behind."""
 
-    def __init__(self, folder: Path, settings: Path, log: Path, *command: str) -> None:
+    def __init__(self, folder: Path, settings: Path, log: Path, *command: str, **environment: str) -> None:
         self.root = folder / "image"
         self.said: dict[str, Any] = json.loads((folder / "image.json").read_text())
+        self.said["environment"] |= environment
         (self.root / "etc" / "bwvisu").mkdir(exist_ok=True)
         self.log = log
         self._argv = [
