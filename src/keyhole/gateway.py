@@ -6,12 +6,14 @@ An answer without the closing line ``END <word> …`` was cut short and is `Unan
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import NamedTuple
 
+from keyhole.activity import Flow, Listed
 from keyhole.domain import Fence, Gateway, host_name
 from keyhole.interfaces import Answer, NoAnswer
 from keyhole.nat.model import Backend, Listing, Table, Target
-from keyhole.scripts import LOAD, LOOK, PROBE, RESOLVE
+from keyhole.scripts import FLOWS, LOAD, LOOK, PROBE, RESOLVE
 
 
 class Fenced(NamedTuple):
@@ -95,6 +97,11 @@ def resolve(gateway: Gateway, names: Iterable[str]) -> Remote:
     return Remote(RESOLVE, (gateway.sudo,), "".join(f"{name}\n" for name in wanted).encode("ascii"))
 
 
+def flows(gateway: Gateway) -> Remote:
+    """List the translated connections; of the family that the users' address of this gateway is of."""
+    return Remote(FLOWS, (gateway.sudo, f"ipv{ip_address(gateway.external_ip).version}"), b"")
+
+
 def read_look(answer: Answer | NoAnswer) -> Listing | Fenced | Unanswered:
     """What `LOOK` printed."""
     body = _body(answer)
@@ -133,6 +140,38 @@ def read_resolve(answer: Answer | NoAnswer) -> Mapping[str, Sequence[str]] | Una
         if address:
             found.setdefault(name, []).append(address)
     return found
+
+
+_FLOW = re.compile(
+    r"tcp +6 \d+ (?P<state>[A-Z_0-9]+) src=(?P<client>\S+) dst=\S+ sport=(?P<client_port>\d+) dport=(?P<port>\d+)"
+    r"(?: packets=\d+ bytes=(?P<bytes_in>\d+))?(?P<unreplied> \[UNREPLIED\])?"
+    r" src=(?P<address>\S+) dst=\S+ sport=(?P<inner>\d+) dport=\d+(?: packets=\d+ bytes=(?P<bytes_out>\d+))?"
+    r".* id=(?P<id>\d+)"
+)
+"""A line of ``conntrack -L -o id`` (1.4.7); without ``nf_conntrack_acct`` at its beginning, a flow is not counted."""
+
+
+def read_flows(answer: Answer | NoAnswer) -> Listed | Unanswered:
+    """What `FLOWS` printed: by external port."""
+    body = _body(answer)
+    if not isinstance(body, str):
+        return Unanswered(body.reason if isinstance(body, Unanswered) else str(body))
+    found: dict[int, list[Flow]] = {}
+    lines = body.splitlines()
+    for match in filter(None, map(_FLOW.match, lines)):
+        found.setdefault(int(match["port"]), []).append(_flow(match))
+    return Listed("counted 1" in lines[:1], found)
+
+
+def _flow(match: re.Match[str]) -> Flow:
+    bytes_in, bytes_out = match["bytes_in"], match["bytes_out"]
+    return Flow(
+        key=(match["id"], match["client"], int(match["client_port"])),
+        target=Target(match["address"], int(match["inner"])),
+        established=match["state"] == "ESTABLISHED",
+        bytes_in=int(bytes_in) if bytes_in is not None else None,
+        bytes_out=int(bytes_out) if bytes_out is not None else None,
+    )
 
 
 def cuts_of(*tables: Table) -> list[tuple[int, Target]]:

@@ -26,12 +26,14 @@ class Flow(NamedTuple):
     """The gateway's."""
     target: Target
 
-    def shown(self, gateway: str) -> str:
-        """As ``conntrack -L`` prints it."""
+    def shown(self, gateway: str, counted: tuple[int, int] | None) -> str:
+        """As ``conntrack -L -o id`` prints it; ``counted``: bytes from its client and to it."""
         there, back = self.target.port, self.number
+        sent, received = (f"packets=9 bytes={each} " for each in counted) if counted is not None else ("", "")
         return (
             f"tcp      6 431999 ESTABLISHED src={self.client} dst={gateway} sport={self.number} dport={self.port} "
-            f"src={self.target.address} dst={gateway} sport={there} dport={back} [ASSURED] mark=0 use=1"
+            f"{sent}src={self.target.address} dst={gateway} sport={there} dport={back} {received}"
+            f"[ASSURED] mark=0 use=1 id={self.number}"
         )
 
 

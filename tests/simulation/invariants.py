@@ -16,6 +16,7 @@ from keyhole.domain import Fence, GrantPhase, JobForwards, Run
 from keyhole.nat.model import Target
 from tests.simulation.beliefs import Beliefs
 from tests.simulation.discretion import Discretion
+from tests.simulation.idleness import Idleness
 from tests.simulation.service import EPOCH, KEYS, QUARANTINE
 from tests.simulation.steps import reachable
 
@@ -41,6 +42,7 @@ class Invariants:
         """(job id, run) -> every host that Slurm gave it."""
         self.beliefs = Beliefs(now)
         self.discretion = Discretion()
+        self.idleness = Idleness(now)
         self.live: Callable[[str], Iterable[tuple[int, int]]] = lambda _: ()
         """(attempt, Slurm job id) of a job's Slurm jobs that run or wait."""
         self.times: dict[str, set[int]] = defaultdict(set)
@@ -122,6 +124,7 @@ class Invariants:
                     self.breach(f"{tail} was forgotten before its end")
             case "specs":
                 known = tail in self.specs
+                self.idleness.kept(tail, self.specs.get(tail), value)
                 self.specs[tail] = value
                 if not known:
                     self._accepted(value["user"])
@@ -163,6 +166,7 @@ class Invariants:
                 self.breach(f"{job_id} was forgotten while {before['phase']}")
             return
         self.status[job_id] = value
+        self._idle_stopped(job_id, before, value)
         step = Phase(before["phase"]), Phase(value["phase"])
         if step[0] is not step[1] and not reachable(*step):
             self.breach(f"{job_id} went from {step[0]} to {step[1]}")
@@ -174,6 +178,11 @@ class Invariants:
             self._given_up(job_id, before, value)
         if value["extension"] is not None and value["extension"] != before.get("extension"):
             self._time_answered(job_id, value)
+
+    def _idle_stopped(self, job_id: str, *statuses: Mapping[str, Any]) -> None:
+        forwards = self.forwards.get(job_id, JobForwards(job_id=job_id))
+        if why := self.idleness.unjust(job_id, self.specs[job_id], forwards, *statuses):
+            self.breach(f"{job_id} is stopped because nobody uses it, though {why}")
 
     def _time_answered(self, job_id: str, value: Mapping[str, Any]) -> None:
         """What is said to be applied is so, unless another time was asked for meanwhile."""

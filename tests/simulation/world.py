@@ -135,6 +135,7 @@ class World:
             names={node: [address] for node, address in ADDRESSES.items()},
         )
         gateway.on_change = partial(self._gateway_changed, gateway)
+        gateway.on_sent = partial(self.invariants.idleness.sent, name)
         return gateway
 
     def _store(self, client: str) -> SimStore:

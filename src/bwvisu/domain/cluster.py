@@ -38,6 +38,11 @@ class GatewayView(NodeView):
     """Ports of it that lead to jobs."""
     drained: bool = False
     """It takes no new forwards."""
+    connections: int | None = None
+    """Users' connections through its ports; None: they could not be listed."""
+    bytes_in: int | None = None
+    """From users, since the present leader looked first; None: not counted."""
+    bytes_out: int | None = None
 
 
 class PartitionView(Record):

@@ -19,7 +19,7 @@ def judge(view: JobView, status: JobStatus, now: datetime) -> JobStatus:
     ready = len(services) == len(view.spec.services) and all(service.reachable for service in services)
     if ready and status.phase is Phase.RUNNING:
         return advance(status, Event.READY, at=now)
-    if not ready and status.phase is Phase.READY and view.spec.stopped:
+    if not ready and status.phase is Phase.READY and view.stopped:
         return status  # it ends as it was told to: no news of an application that would be starting again
     if not ready and status.phase is Phase.READY:
         return advance(status, Event.UNREADY, at=now, reason=view.refusal or UNANSWERED)

@@ -156,6 +156,10 @@ class Api:
         headers = {"If-Match": f'"{revision}"'}
         return Job.model_validate(document(await self._answer("PATCH", _job(job_id), {"minutes": minutes}, headers)))
 
+    async def keep_job(self, job_id: str) -> Job:
+        """Keep a job that would be stopped because nobody uses it."""
+        return Job.model_validate(document(await self._answer("POST", f"{_job(job_id)}/keep")))
+
     async def access(self, job_id: str) -> Access:
         """What opens it; holds secrets."""
         return await self._get(f"{_job(job_id)}/access", Access)

@@ -39,6 +39,7 @@ SENTENCES: Mapping[str, str] = {
     "stopping": _("It was told to stop."),
     "unreadable-record": _("What was seen of this job cannot be read by this version."),
     # why it ended
+    "idle": _("It was stopped because nobody used it."),
     "completed": _("It ended by itself."),
     "never-listened": _("It ended and never listened at its ports: the end of its log may say why."),
     "cancelled-by-user": _("It was stopped by its owner."),

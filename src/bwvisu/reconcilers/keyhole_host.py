@@ -143,7 +143,7 @@ class _Tenancies(Mapping[str, Tenancy]):
             run=present_run(status),
             slurm_job_id=status.slurm.job_id if status.slurm is not None else None,
             hosts=status.slurm.nodes if status.slurm is not None else (),
-            wanted=not view.spec.stopped and status.phase in {Phase.RUNNING, Phase.READY},
+            wanted=not view.stopped and status.phase in {Phase.RUNNING, Phase.READY},
             gone=status.phase is Phase.FINISHED,
             lingering=self._lingering(view),
         )

@@ -10,6 +10,7 @@ loop                  does                                        nudged by
 ``serve``             grants ports                                requests, reports, every look
 ``sync:<gateway>``    keeps a gateway's rules as wanted           a change of its grants
 ``probe:<gateway>``   asks whether services listen                -
+``activity:<gateway>``  lists who is connected                    -
 ``config``            asks Slurm for MinJobAge, partitions …      -
 ``quota``             frees the places of jobs that are over      every change of a status
 ``mail``              mails those who want to be told             -
@@ -23,6 +24,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 from bwvisu.adapters.gateway_shell import SshGatewayShell
 from bwvisu.adapters.job_script import KeyholeAddress
@@ -47,6 +49,7 @@ from bwvisu.reconcilers.views import JOB_KINDS, Views
 from bwvisu.reconcilers.watcher import Watcher
 from bwvisu.reconcilers.writer import Writer
 from bwvisu.roles.base import Base, read_secret
+from bwvisu.roles.boards import Boards, totals
 from bwvisu.roles.conversions import (
     command_nodes,
     gateway_nodes,
@@ -58,22 +61,18 @@ from bwvisu.roles.conversions import (
 from bwvisu.roles.mail import mail_loops
 from bwvisu.roles.nodes import Nodes
 from bwvisu.settings import ClusterSettings
-from keyhole.domain import Grant, Report
-from keyhole.readiness import services_ready
-from keyhole.reconciler import ForwardsReconciler, GatewayBoard, GatewaySync, ProbeBoard, Prober
+from keyhole.domain import Gateway
+from keyhole.reconciler import (
+    ActivityBoard,
+    ActivityWatch,
+    ForwardsReconciler,
+    GatewayBoard,
+    GatewaySync,
+    ProbeBoard,
+    Prober,
+)
 
 VERBS_AT_ONCE = 32
-
-
-class _Reachability:
-    """`bwvisu.reconcilers.views.Board` over the keyhole's probes."""
-
-    def __init__(self, probes: ProbeBoard) -> None:
-        self._probes = probes
-
-    def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool | None, ...]:
-        """See `services_ready`."""
-        return services_ready(job_id, grant, self._probes.of(grant.gateway), reports)
 
 
 class ClusterTerm:
@@ -106,9 +105,12 @@ class ClusterTerm:
             settles_within=self._slurm.settles_within,
             retention=base.settings.retention.finished,
         )
-        self._probes = ProbeBoard(self._probed)
+        self._probes = ProbeBoard(self._seen_anew)
         self._gateway_board = GatewayBoard()
-        self._views = Views(name, records, _Reachability(self._probes))
+        known = partial(totals, records)
+        self._activity = ActivityBoard(self._seen_anew, known, self._settings.forwards.activity.record_every)
+        self._boards = Boards(self._probes, self._activity)
+        self._views = Views(name, records, self._boards)
         self._watcher = Watcher(
             name,
             self._slurm,
@@ -125,7 +127,7 @@ class ClusterTerm:
         self._mail = mail_loops(name, base, records, writer)
         self._books = LeaderBooks(name, records, writer, base.wall)
         nodes = command_nodes(self._settings)
-        self._nodes = Nodes(name, records, self._books, wire, nodes, self._gateway_board)
+        self._nodes = Nodes(name, records, self._books, wire, nodes, self._gateway_board, self._activity)
         self._make_forwards(drawn)
         self._publish = self._loop("publish", self._make_publisher().reconcile, interval=2.0)
 
@@ -157,6 +159,7 @@ class ClusterTerm:
             *self._mail,
             *self._syncs.values(),
             *self._probers,
+            *self._watches,
         )
         async with asyncio.TaskGroup() as group:
             for loop in loops:
@@ -183,7 +186,7 @@ class ClusterTerm:
         self._jobs.nudge()
         self._nudge_forwards()
 
-    def _probed(self, job_id: JobId) -> None:
+    def _seen_anew(self, job_id: JobId) -> None:
         self._views.changed(job_id)
         self._jobs.nudge()
 
@@ -247,6 +250,7 @@ class ClusterTerm:
             memory,
             executor,
             self._dispatcher,
+            self._boards.quiet,
             clock=self._base.monotonic,
             wall=self._base.wall,
         )
@@ -277,6 +281,7 @@ class ClusterTerm:
         self._serve = self._loop("serve", forwards.serve, interval=2.0, gap=0.05)
         self._syncs: dict[str, Loop] = {}
         self._probers: list[Loop] = []
+        self._watches: list[Loop] = []
         for name, gateway in gateways.items():
             sync = GatewaySync(
                 gateway=gateway,
@@ -291,6 +296,19 @@ class ClusterTerm:
             prober = Prober(gateway=gateway, books=books, shell=shell, board=self._probes)
             self._syncs[name] = self._loop(f"sync:{name}", sync.reconcile, interval=5.0, gap=0.05)
             self._probers.append(self._loop(f"probe:{name}", prober.reconcile, interval=0.5))
+            self._watches.append(self._watch_activity(gateway, books, shell))
+
+    def _watch_activity(self, gateway: Gateway, books: LeaderBooks, shell: SshGatewayShell) -> Loop:
+        watch = ActivityWatch(
+            gateway=gateway,
+            books=books,
+            shell=shell,
+            board=self._activity,
+            clock=self._base.monotonic,
+            wall=self._base.wall,
+        )
+        every = self._settings.forwards.activity.interval
+        return self._loop(f"activity:{gateway.name}", watch.reconcile, interval=every)
 
     def _job_name(self, job_id: JobId, attempt: int) -> str:
         return str(SlurmJobName(self._policy.name_prefix, self._policy.installation, job_id, attempt))

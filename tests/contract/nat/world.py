@@ -139,7 +139,7 @@ class World:
         for number, name in enumerate(gateways, start=21):
             gateway = self._plug(name, outer, "ext0", f"198.51.100.{number}/24")
             self._plug(name, inner, "int0", f"10.77.0.{number}/24")
-            gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+            gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.netfilter.nf_conntrack_acct=1")
             gateway.names({"localhost": "127.0.0.1", "node1": "10.77.0.101", "node2": "10.77.0.102"})
         for node in ("node1", "node2"):
             self._plug(node, inner, "eth0", f"{self.addresses[node]}/24")
@@ -199,6 +199,10 @@ class World:
         sudo.write_text('#!/bin/sh\n[ "$1" != conntrack ] && exec "$@"\n')
         sudo.chmod(0o755)
         self.gateways[gateway] = replace(self.gateways[gateway], sudo=str(sudo))
+
+    def count(self, gateway: str, *, on: bool) -> None:
+        """Whether connections that begin now are counted."""
+        self.hosts[gateway].run("sysctl", "-qw", f"net.netfilter.nf_conntrack_acct={int(on)}")
 
     def break_tool(self, gateway: str, tool: str) -> None:
         """It cannot be run there any more, as while its package is upgraded; the kernel keeps what it holds."""

@@ -8,6 +8,7 @@ from bwvisu.domain.lifecycle import Phase
 from bwvisu.planning.snapshot import JobView
 from bwvisu.reconcilers.records import Records
 from bwvisu.reconcilers.views import Views
+from keyhole.activity import Told
 from keyhole.domain import Forward, Grant, GrantPhase, JobForwards, Refusal, Report, Run
 from tests.unit.planning.build import ID, OTHER_ID, known, spec
 from tests.unit.reconcilers.spoken import report, request
@@ -16,9 +17,14 @@ KEYS = Keys()
 
 
 class Board:
+    use: Told | None = None
+
     def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool, ...]:
         assert (job_id, {each.job_id for each in reports} <= {ID}) == (ID, True)
         return (True,) * len(grant.forwards)
+
+    def told(self, job_id: JobId, grant: Grant) -> tuple[Told | None, ...]:  # noqa: ARG002
+        return (self.use,) * len(grant.forwards)
 
 
 class Cluster:

@@ -20,6 +20,7 @@ ACTIONS = {
     "createJob": _("Start a session"),
     "cancelJob": _("Stop a session"),
     "extendJob": _("More time"),
+    "keepJob": _("Keep a session"),
     "getJobAccess": _("Connect"),
     "putPreferences": _("Keep choices"),
     "drainGateway": _("Drain a gateway"),
