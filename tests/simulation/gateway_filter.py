@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import NamedTuple
 
+from keyhole.nat.model import Flow as Known
 from keyhole.nat.model import Target, Translation
 from tests.simulation import gateway_iptables, gateway_nft
 from tests.simulation.gateway_nft import NftTable, Rejected
@@ -26,6 +27,11 @@ class Flow(NamedTuple):
     port: int
     """The gateway's."""
     target: Target
+
+    @property
+    def known(self) -> Known:
+        """As the leader knows it."""
+        return Known(self.port, self.client, self.target)
 
     def words(self, *, anybody: bool = False) -> tuple[str, ...]:
         """Port, client (``*``: whoever) and target, as texts and cuts name it."""

@@ -267,7 +267,7 @@ def test_iptables_may_die_between_its_tables() -> None:
         call = await bench.change(OLD)
         bench.weather.faults = {"gateway.dies-between-tables"}
         assert (await bench.start(call)).exit_status == KILLED
-        assert (bench.gateway.ways(), bench.gateway.ruleset.objects) == ({}, ["bwv-abc123-fwd"])
+        assert (bench.gateway.ways(), bench.gateway.ruleset.objects) == ({}, ["bwv-abc123-fwd", "bwv-abc123-in"])
         bench.weather.faults = set()
         assert await bench.make(OLD) == Loaded()
         assert (await bench.actual()).intact

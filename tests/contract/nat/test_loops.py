@@ -198,7 +198,7 @@ async def test_another_driver_takes_over_without_an_interruption(
     client.send(b"still here")
     assert client.recv(20) == b"still here"
     assert world.hosts["outside"].hear(OUTER, 50001) == b"hello\n"
-    ours = {"nftables": {"bwv-abc123"}, "iptables": {f"bwv-abc123-{part}" for part in ("pre", "post", "fwd")}}
+    ours = {"nftables": {"bwv-abc123"}, "iptables": {f"bwv-abc123-{part}" for part in ("pre", "post", "fwd", "in")}}
     assert world.objects("gw1") == ours[changed.backend]
     assert (await after.sync.reconcile()).outcome == "in-step"
 
