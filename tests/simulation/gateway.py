@@ -199,13 +199,13 @@ class SimGateway(Host):
     def _list_nft(self, args: Sequence[str], streams: Streams, *, check: bool) -> None:
         runs = self._sudo_works(args[0]) and self._nft_runs()
         shown = self.ruleset.list_table(args[4]) if runs else None
-        tables = self.ruleset.list_tables() if runs else None
+        tables = self.ruleset.list_tables(args[5]) if runs else None
         streams.say(_section("works", tables) + _section("nft", shown))
         self.fences.remember(args[1], "nftables", listed=runs, ours=shown is not None, check=check)
 
     def _save(self, args: Sequence[str], streams: Streams, *, check: bool) -> None:
         runs = self._sudo_works(args[0]) and not self.weather.strikes("gateway.iptables-save-fails")
-        saved = {table: self.ruleset.save(table) if runs else None for table in ("nat", "filter")}
+        saved = {table: self.ruleset.save(table, args[5]) if runs else None for table in ("nat", "filter")}
         streams.say("".join(_section(table, text) for table, text in saved.items()))
         ours = any(f":{args[4]}-" in (text or "") for text in saved.values())
         self.fences.remember(args[1], "iptables", listed=runs, ours=ours, check=check)

@@ -125,16 +125,16 @@ class Ruleset:
         _, chain, rule = foreign.split(" ", 2)
         return rule in self.iptables["nat"][chain]
 
-    def list_tables(self) -> str:
-        """``nft list tables``: iptables' own appear once something was in them."""
+    def list_tables(self, family: str = "ip") -> str:
+        """``nft list tables``: iptables' own, of the gateway's family, appear once something was in them."""
         used = [name for name, chains in self.iptables.items() if chains != gateway_iptables.EMPTY[name]]
         own = [f"table {table.family} {name}" for name, table in self.nft.items()]
-        return "\n".join([*own, *(f"table ip {name}" for name in sorted(used))])
+        return "\n".join([*own, *(f"table {family} {name}" for name in sorted(used))])
 
     def list_table(self, name: str) -> str | None:
         """``nft -j list table ip NAME``; None: there is none."""
         return gateway_nft.show(name, self.nft[name]) if name in self.nft else None
 
-    def save(self, table: str) -> str:
+    def save(self, table: str, family: str = "ip") -> str:
         """``iptables-save -t TABLE``."""
-        return gateway_iptables.save(table, self.iptables[table])
+        return gateway_iptables.save(table, self.iptables[table], family)

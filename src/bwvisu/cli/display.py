@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bwvisu.cli.output import Screen, plain
+from bwvisu.domain.address import place
 
 Json = dict[str, Any]
 
@@ -140,7 +141,7 @@ def _extension(asked: Json | None) -> str:
 
 
 def _service(service: Json) -> str:
-    there = f"{service['name']}: {service['protocol']}://{service['external_host']}:{service['external_port']}"
+    there = f"{service['name']}: {service['protocol']}://{place(service['external_host'], service['external_port'])}"
     return there if service["reachable"] else f"{there} (does not answer)"
 
 

@@ -36,7 +36,7 @@ def test_administrators_are_asked_for_exactly_these_rights() -> None:
     ]
     assert rules("gw1") == [
         "bwvisu ALL=(root) NOPASSWD: /usr/sbin/iptables-save, /usr/sbin/iptables-restore, /usr/sbin/iptables,"
-        " /usr/sbin/nft, /usr/sbin/conntrack"
+        " /usr/sbin/ip6tables-save, /usr/sbin/ip6tables-restore, /usr/sbin/nft, /usr/sbin/conntrack"
     ]
 
 
