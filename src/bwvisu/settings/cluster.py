@@ -191,6 +191,8 @@ class ClusterSettings(Section):
 
     @model_validator(mode="after")
     def _gateways_need_networks(self) -> "ClusterSettings":
+        if self.gateways and not self.compute_networks:
+            raise ValueError("gateways are named but no compute_networks: no forward could lead anywhere")
         families = {network.version for network in self.compute_networks}
         for gateway in self.gateways:
             if gateway.external_ip.version not in families:
