@@ -7,8 +7,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import NamedTuple
 
-from keyhole.nat.model import Flow as Known
-from keyhole.nat.model import Target, Translation
+from keyhole.nat.model import Passage, Target, Translation
 from tests.simulation import gateway_iptables, gateway_nft
 from tests.simulation.gateway_nft import NftTable, Rejected
 
@@ -29,20 +28,22 @@ class Flow(NamedTuple):
     target: Target
 
     @property
-    def known(self) -> Known:
+    def known(self) -> Passage:
         """As the leader knows it."""
-        return Known(self.port, self.client, self.target)
+        return Passage(self.port, self.client, self.target)
 
     def words(self, *, anybody: bool = False) -> tuple[str, ...]:
         """Port, client (``*``: whoever) and target, as texts and cuts name it."""
         return str(self.port), "*" if anybody else self.client, self.target.address, str(self.target.port)
 
-    def shown(self, gateway: str) -> str:
-        """As ``conntrack -L`` prints it."""
+    def shown(self, gateway: str, counted: tuple[int, int] | None) -> str:
+        """As ``conntrack -L -o id`` prints it; ``counted``: bytes from its client and to it."""
         there, back = self.target.port, self.number
+        sent, received = (f"packets=9 bytes={each} " for each in counted) if counted is not None else ("", "")
         return (
             f"tcp      6 431999 ESTABLISHED src={self.client} dst={gateway} sport={self.number} dport={self.port} "
-            f"src={self.target.address} dst={gateway} sport={there} dport={back} [ASSURED] mark=0 use=1"
+            f"{sent}src={self.target.address} dst={gateway} sport={there} dport={back} {received}"
+            f"[ASSURED] mark=0 use=1 id={self.number}"
         )
 
 

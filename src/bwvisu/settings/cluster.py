@@ -118,6 +118,15 @@ class SlurmSettings(Section):
     """Another run time for a job that waits or runs."""
 
 
+class ActivitySettings(Section):
+    """How closely users' connections are watched, by one command per gateway and interval."""
+
+    interval: Annotated[Duration, Field(ge=1)] = 5
+    """Seconds between two looks at a gateway's connections; within ten, none that ends is missed."""
+    record_every: Annotated[Duration, Field(ge=1)] = 60
+    """Seconds between two records of a job's bytes and last activity while something flows."""
+
+
 class ForwardSettings(Section):
     """What jobs may be given on the gateways."""
 
@@ -134,6 +143,32 @@ class ForwardSettings(Section):
     connections pass only from addresses that were admitted for the job, see `docs/security.md`."""
     quarantine: Duration = 120
     """Seconds for which a port of an ended job is not given to another."""
+    move_after: Annotated[Duration, Field(ge=15)] = 15
+    """Seconds for which a gateway could not be reached, after which its forwards move to others: the jobs go on, their
+    addresses change, see `docs/operations.md`."""
+    activity: ActivitySettings = ActivitySettings()
+    """How closely users' connections are watched."""
+
+
+class IdleStopSettings(Section):
+    """Stopping jobs that nobody uses, where their application or whoever starts them asks for it."""
+
+    allowed: bool = True
+    """Whether it may be asked for; if not, nothing is ever stopped for that."""
+    never_allowed: bool = True
+    """Whether somebody may start a job that is never stopped (0 minutes) though its application would be."""
+    minimum: Annotated[Duration, Field(ge=60)] = 600
+    """Shortest time without activity that may be asked for; an application's own is at least this."""
+    maximum: Annotated[Duration, Field(ge=60)] = 604800
+    """Longest time that may be asked for; an application's own is at most this."""
+    warning: Annotated[Duration, Field(ge=1)] = 300
+    """So many seconds before the stop its owner is warned; at most half of the whole time."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "IdleStopSettings":
+        if self.minimum > self.maximum:
+            raise ValueError("minimum is more than maximum")
+        return self
 
 
 class LimitSettings(Section):
@@ -145,6 +180,8 @@ class LimitSettings(Section):
     """Most jobs of one person that Slurm has at once, queued or running; none: any number."""
     waiting_per_user: Annotated[int, Field(ge=0)] = 0
     """So many more are accepted and wait here for one of those to end; the next one is refused at once."""
+    idle_stop: IdleStopSettings = IdleStopSettings()
+    """Stopping jobs that nobody uses."""
 
 
 class UserSettings(Section):
@@ -221,6 +258,7 @@ class ClusterSettings(Section):
             max_per_job=self.forwards.max_per_job,
             hostname_suffix=self.forwards.hostname_suffix,
             quarantine=self.forwards.quarantine,
+            move_after=self.forwards.move_after,
             admission=self.forwards.admission,
             own_addresses=own_addresses,
         )

@@ -17,9 +17,9 @@ from keyhole.nat.model import (
     Backend,
     Change,
     Driver,
-    Flow,
     Frame,
     Listing,
+    Passage,
     Table,
     difference,
     ended,
@@ -90,7 +90,7 @@ class Picture:
     conflicts: tuple[Conflict, ...]
     blind: bool
     """Foreign rules could not be looked for; ``conflicts`` are those that were known."""
-    flows: frozenset[Flow] | None
+    flows: frozenset[Passage] | None
     """What is translated, as far as it was not cut since; None: it could not be listed."""
     seen_at: float
 

@@ -77,6 +77,9 @@ class SimulatedWorld:
         assert gateway in self.machines
         self.weather.always.add("gateway.conntrack-fails")
 
+    def count(self, gateway: str, *, on: bool) -> None:
+        self.machines[gateway].counting = on
+
     def break_tool(self, gateway: str, tool: str) -> None:
         assert gateway in self.machines
         self.weather.always.add(f"gateway.{tool}-fails")
@@ -130,6 +133,15 @@ class SimulatedHost:
         client.gateway.disconnect(lambda flow: flow == client.flow)
         return heard
 
+    def knock(self, address: str, port: int) -> bool:
+        """``nc -z``: connect and close; whether somebody answers."""
+        try:
+            client = self.connect(address, port)
+        except ConnectionRefusedError:
+            return False
+        client.gateway.disconnect(lambda flow: flow == client.flow)
+        return True
+
 
 class Listener:
     """Something that accepts connections."""
@@ -155,6 +167,7 @@ class Client:
 
     def send(self, data: bytes, /) -> int:
         self.coming += data
+        self.gateway.carry(self.flow, 52 + len(data), 52 + len(data))
         return len(data)
 
     def recv(self, size: int, /) -> bytes:

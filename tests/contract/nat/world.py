@@ -179,6 +179,7 @@ class World:
             gateway = self._plug(name, outer, "ext0", f"{self.plan.outer}{number}/{self.plan.length}")
             self._plug(name, inner, "int0", f"{self.plan.inner}{number}/{self.plan.length}")
             gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+            gateway.run("sysctl", "-qw", "net.netfilter.nf_conntrack_acct=1")
             gateway.names({"localhost": "127.0.0.1", **self.addresses})
         for node in ("node1", "node2"):
             self._plug(node, inner, "eth0", f"{self.addresses[node]}/{self.plan.length}")
@@ -247,6 +248,10 @@ class World:
         sudo.write_text('#!/bin/sh\n[ "$1" != conntrack ] && exec "$@"\n')
         sudo.chmod(0o755)
         self.gateways[gateway] = replace(self.gateways[gateway], sudo=str(sudo))
+
+    def count(self, gateway: str, *, on: bool) -> None:
+        """Whether connections that begin now are counted."""
+        self.hosts[gateway].run("sysctl", "-qw", f"net.netfilter.nf_conntrack_acct={int(on)}")
 
     def break_tool(self, gateway: str, tool: str) -> None:
         """It cannot be run there any more, as while its package is upgraded; the kernel keeps what it holds."""
