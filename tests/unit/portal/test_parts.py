@@ -60,9 +60,7 @@ def test_a_card_says_nothing_of_a_start_that_nobody_expects(state: str, slurm: d
     ("connections", "shown"),
     [((None,), []), ((3,), ["3"]), ((0,), ["0"]), ((None, 2), ["–", "2"])],
 )
-def test_connections_are_shown_where_any_are_known(
-    connections: tuple[int | None, ...], shown: list[str]
-) -> None:
+def test_connections_are_shown_where_any_are_known(connections: tuple[int | None, ...], shown: list[str]) -> None:
     services = [{**SERVICE, "connections": each} for each in connections]
     html = drawn("part_facts.html", state="available", services=services)
     assert ("Connections</th>" in html) is bool(shown)
