@@ -13,8 +13,8 @@ from bwvisu.api.routing import BODY, IfNoneMatch, Services, answer, errors, unch
 from bwvisu.api.source import address_of
 from bwvisu.api.trail import OpenTrail
 from bwvisu.api.views import access_view, job_view, page_view
-from bwvisu.domain.addresses import plain_address
 from bwvisu.domain.lifecycle import State
+from bwvisu.domain.origin import plain_address
 from bwvisu.errors import Fault, InvalidInput, UserError
 from bwvisu.services.access import access
 from bwvisu.services.cancel import cancel

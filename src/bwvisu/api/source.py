@@ -6,7 +6,7 @@ It is the other end of the connection.  Of the addresses in ``api.trusted_proxie
 
 from starlette.types import Scope
 
-from bwvisu.domain.addresses import Address, plain_address
+from bwvisu.domain.origin import Address, plain_address
 from keyhole import throttle
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from bwvisu.domain.addresses import Address, plain_address
+from bwvisu.domain.origin import Address, plain_address
 from bwvisu.errors import UserError
 from bwvisu.portal.api import Api
 from bwvisu.portal.form import PREFIX

@@ -6,10 +6,11 @@ from typing import Self
 from urllib.parse import quote
 
 from bwvisu.domain.access import access_password, view_password
-from bwvisu.domain.addresses import Address
+from bwvisu.domain.address import place
 from bwvisu.domain.application import Application, Form, Link, Native, fill
 from bwvisu.domain.job import JobId, Service
 from bwvisu.domain.lifecycle import State as JobState
+from bwvisu.domain.origin import Address
 from bwvisu.domain.principal import Principal
 from bwvisu.domain.share import Share
 from bwvisu.errors import Conflict, OperatorError
@@ -109,5 +110,4 @@ def _service(job: Job, port: str) -> Service:
 
 
 def _base(service: Service) -> str:
-    host = f"[{service.external_host}]" if ":" in service.external_host else service.external_host
-    return f"{service.protocol}://{host}:{service.external_port}"
+    return f"{service.protocol}://{place(service.external_host, service.external_port)}"

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from bwvisu.adapters.etcd import Put
 from bwvisu.adapters.records import encode
-from bwvisu.domain.addresses import LENGTHS, Address, Network, network_of
 from bwvisu.domain.admission import Admission, Admissions
 from bwvisu.domain.job import JobId
+from bwvisu.domain.origin import LENGTHS, Address, Network, network_of
 from bwvisu.domain.principal import Principal
 from bwvisu.domain.share import Share
 from bwvisu.errors import Conflict, Fault, InvalidInput

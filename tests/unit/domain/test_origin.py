@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bwvisu.domain.addresses import LENGTHS, network_of, plain_address
+from bwvisu.domain.origin import LENGTHS, network_of, plain_address
 
 SINGLE = {4: 32, 6: 128}
 
