@@ -17,6 +17,7 @@ from keyhole.nat.model import Target
 from tests.simulation.beliefs import Beliefs
 from tests.simulation.discretion import Discretion
 from tests.simulation.idleness import Idleness
+from tests.simulation.moves import Moves
 from tests.simulation.service import EPOCH, KEYS, QUARANTINE
 from tests.simulation.steps import reachable
 
@@ -41,6 +42,7 @@ class Invariants:
         self.hosts: dict[tuple[str, Run], set[str]] = defaultdict(set)
         """(job id, run) -> every host that Slurm gave it."""
         self.beliefs = Beliefs(now)
+        self.moves = Moves(now)
         self.discretion = Discretion()
         self.idleness = Idleness(now)
         self.live: Callable[[str], Iterable[tuple[int, int]]] = lambda _: ()
@@ -97,6 +99,8 @@ class Invariants:
             else:
                 self.overheard(f"the record {key}", operation.value.decode())
                 value = json.loads(operation.value)
+                if kind == "forwards":
+                    self._moved(client, KEYS.tail(key), JobForwards.model_validate(value))
                 self._stored(kind, KEYS.tail(key), value)
                 if kind == "clusters" and value["looked_at"]:
                     self._seen(client, value)
@@ -119,22 +123,28 @@ class Invariants:
 
     def _stored(self, kind: str, tail: str, value: Any) -> None:
         match kind:
-            case "specs" if value is None:
-                if self.status.get(tail, {}).get("phase") != Phase.FINISHED:
-                    self.breach(f"{tail} was forgotten before its end")
             case "specs":
-                known = tail in self.specs
-                self.idleness.kept(tail, self.specs.get(tail), value)
-                self.specs[tail] = value
-                if not known:
-                    self._accepted(value["user"])
-                if value.get("extension"):
-                    self.times[tail].add(value["extension"]["minutes"])
+                self._spec_stored(tail, value)
             case "status":
                 self._status_stored(tail, value)
+            case "gateways":
+                self.moves.ordered(tail.partition("/")[2], bool(value and value["move"]))
             case "forwards":
                 record = JobForwards.model_validate(value) if value else JobForwards(job_id=tail)
                 self._forwards_stored(tail, record)
+
+    def _spec_stored(self, job_id: str, value: Any) -> None:
+        if value is None:
+            if self.status.get(job_id, {}).get("phase") != Phase.FINISHED:
+                self.breach(f"{job_id} was forgotten before its end")
+            return
+        known = job_id in self.specs
+        self.idleness.kept(job_id, self.specs.get(job_id), value)
+        self.specs[job_id] = value
+        if not known:
+            self._accepted(value["user"])
+        if value.get("extension"):
+            self.times[job_id].add(value["extension"]["minutes"])
 
     def _accepted(self, user: str) -> None:
         """Limits hold in the transaction that accepts a job."""
@@ -216,15 +226,23 @@ class Invariants:
                 self._cut(job_id, grant.gateway, {each.external_port: each for each in grant.forwards})
         self._one_owner()
 
+    def _moved(self, client: str, job_id: str, record: JobForwards) -> None:
+        """I4, I5: what moves is as it was, but for the gateway, and only where that is left."""
+        if why := self.moves.unfounded(client, self.forwards.get(job_id, JobForwards(job_id=job_id)), record):
+            self.breach(f"{job_id}: {why}")
+
     def _one_owner(self) -> None:
+        """A run that has moved owns its inner ports by several grants."""
         owners: dict[tuple[str, int], str] = {}
         for job_id, record in self.forwards.items():
             for grant in record.grants:
                 for each in grant.forwards:
+                    owner = f"{job_id} {grant.run}"
                     for place in ((grant.gateway, each.external_port), (each.internal_address, each.internal_port)):
-                        if place in owners:
-                            self.breach(f"{place} belongs to {owners[place]} and to {job_id} {grant.run}")
-                        owners[place] = f"{job_id} {grant.run}"
+                        known = owners.get(place, "")
+                        if known and (known, place[0]) != (owner, each.internal_address):
+                            self.breach(f"{place} belongs to {known} and to {owner}")
+                        owners[place] = owner
 
     def _given(self, job_id: str, run: Run, gateway: str, port: int, host: str) -> None:
         if host not in self.hosts[job_id, run]:

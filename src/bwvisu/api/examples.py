@@ -27,6 +27,7 @@ _JOB: dict[str, Any] = {
     "outcome": None,
     "reason": None,
     "services": [_SERVICE],
+    "moved_at": None,
     "slurm": {
         "job_id": 4711,
         "state": "RUNNING",
@@ -82,6 +83,7 @@ _CLUSTER: dict[str, Any] = {
             "detail": "",
             "forwards": 3,
             "drained": False,
+            "vacated": False,
             "connections": 4,
             "bytes_in": 921034,
             "bytes_out": 40123551,
@@ -92,6 +94,7 @@ _CLUSTER: dict[str, Any] = {
             "detail": "no answer for 25 s",
             "forwards": 0,
             "drained": True,
+            "vacated": False,
             "connections": None,
             "bytes_in": None,
             "bytes_out": None,

@@ -153,6 +153,8 @@ class JobView(Document):
     """Null until the state is `finished`."""
     reason: ReasonView | None
     services: tuple[ServiceView, ...]
+    moved_at: datetime | None
+    """When they last came to be on another gateway than before: an address from before leads nowhere.  Null: never."""
     slurm: SlurmJobView | None
     """Null until Slurm has the job."""
     extension: ExtensionView | None
@@ -252,6 +254,8 @@ class GatewayStatus(NodeStatus):
     """Ports of it that lead to jobs."""
     drained: bool
     """An administrator wants it to take no new forwards."""
+    vacated: bool
+    """... and what it carries to move to others; `forwards` says what is left."""
     connections: int | None = None
     """Users' connections through it; null: they could not be listed."""
     bytes_in: int | None = None

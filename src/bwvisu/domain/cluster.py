@@ -38,6 +38,8 @@ class GatewayView(NodeView):
     """Ports of it that lead to jobs."""
     drained: bool = False
     """It takes no new forwards."""
+    vacated: bool = False
+    """What it carries moves to other gateways, as far as there is room."""
     connections: int | None = None
     """Users' connections through its ports; None: they could not be listed."""
     bytes_in: int | None = None
@@ -64,6 +66,8 @@ class Drain(Record):
     by: str
     """Name of the token that asked."""
     at: datetime
+    move: bool = False
+    """What it carries is to be moved to others, too."""
 
 
 class ClusterView(Record):

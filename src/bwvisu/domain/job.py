@@ -207,6 +207,8 @@ class JobStatus(Record):
     """The cluster's own Unix time then, by the last look; None: an earlier version wrote this, or nobody had looked."""
     slurm: SlurmView | None = None
     services: tuple[Service, ...] = ()
+    moved_at: datetime | None = None
+    """When its services last came to be on another gateway than before, while it ran."""
     outcome: Outcome | None = None
     reason: Reason | None = None
     exit_code: int | None = None

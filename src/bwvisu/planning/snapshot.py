@@ -55,6 +55,10 @@ class JobView:
     """What the present run of its script said that it ended with."""
     services: tuple[Service, ...] | None = None
     """The open forwards of its present run, as probed last; None: there are none."""
+    moved: bool = False
+    """The present run had forwards on another gateway before, not long ago."""
+    moving: bool = False
+    """They are still on their way: not open, or not probed enough to say whether they answer."""
     refusal: Reason | None = None
     """Why the keyhole gives its present run no forwards."""
     holds_ports: bool = False

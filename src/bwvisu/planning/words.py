@@ -82,6 +82,7 @@ OWN_LIMIT = Reason(
 STARTING = Reason(code="starting", message="It runs; the application is not listening yet.")
 NEVER_LISTENED = "never-listened"
 UNANSWERED = Reason(code="not-answering", message="The application has stopped answering at one of its ports.")
+MOVING = Reason(code="moving", message="It moves to another gateway; its address changes, the application runs on.")
 NEVER_SUBMITTED = Reason(
     code="lost",
     message="The cluster did not answer whether it took the job, and it was too late to find out; "

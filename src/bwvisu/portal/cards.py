@@ -74,6 +74,8 @@ class Card:
     state: str
     steps: tuple[Step, ...]
     reason: Reason | None
+    moved_at: datetime | None
+    """When its address changed while it ran; None: it never did, or it cannot be opened now."""
     expected_start: datetime | None
     ends_at: datetime | None
     ended_at: datetime | None
@@ -107,6 +109,7 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         state=OUTCOMES.get(job.outcome or "", _("Ended")) if job.finished else _state(job, stopping=stopping),
         steps=_steps(job),
         reason=job.reason,
+        moved_at=job.moved_at if job.state == "available" and not stopping else None,
         expected_start=slurm.expected_start_at if slurm and job.state == "submitted" else None,
         ends_at=ends_at,
         ended_at=job.timeline[-1].at if job.finished and job.timeline else None,

@@ -91,6 +91,7 @@ class Job(Document):
     outcome: str | None = None
     reason: Reason | None = None
     services: tuple[Service, ...] = ()
+    moved_at: datetime | None = None
     slurm: SlurmJob | None = None
     extension: Extension | None = None
     idle: Idle | None = None
@@ -193,6 +194,7 @@ class Gateway(Node):
     forwards: int
     drained: bool
     connections: int | None = None
+    vacated: bool = False
 
 
 class Partition(Document):

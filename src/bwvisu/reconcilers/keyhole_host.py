@@ -104,7 +104,7 @@ def answers(before: JobForwards, after: JobForwards) -> list[tuple[Result, str |
     refused = [
         each.code for run, each in after.refusals.items() if before.refusals.get(run) != each and run not in ended
     ]
-    opened: list[tuple[Result, str | None]] = [(Result.ACCEPTED, None)] * len(ways(after) - ways(before))
+    opened = [(Result.ACCEPTED, "moved" if after.moved(run) else None) for run, _ in ways(after) - ways(before)]
     return [*opened, *((Result.REFUSED, code) for code in refused)]
 
 

@@ -1,7 +1,7 @@
 """One `JobView` per job of a cluster, built from the shelves and rebuilt only when something of it changed."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from bwvisu.domain.job import JobId, JobSpec, JobStatus, Reason, Service
 from bwvisu.planning.snapshot import JobView
@@ -63,6 +63,10 @@ class Views:
         forwards = self._records.forwards.get(job_id)
         reports = tuple(self._records.reports.of(job_id))
         run = present_run(status)
+        grant = forwards.grant_for(run) if forwards is not None else None
+        answers = self._board.reachable(spec.id, grant, reports) if _is_open(grant) else None
+        told = self._board.told(spec.id, grant) if _is_open(grant) else ()
+        moved = forwards is not None and forwards.moved(run)
         return JobView(
             spec=spec,
             status=status,
@@ -71,34 +75,39 @@ class Views:
                 + [report.attempt for report in reports]
             ),
             exit_code=_exit_code(reports, run),
-            services=self._services(spec, status, forwards, reports),
+            services=_services(spec, status, grant, answers, told),
+            moved=moved,
+            moving=moved and (answers is None or None in answers),
             refusal=_refusal(run, forwards),
             holds_ports=forwards is not None,
         )
 
-    def _services(
-        self, spec: JobSpec, status: JobStatus, forwards: JobForwards | None, reports: tuple[Report, ...]
-    ) -> tuple[Service, ...] | None:
-        grant = forwards.grant_for(present_run(status)) if forwards is not None else None
-        if grant is None or grant.phase is not GrantPhase.OPEN:
-            return None
-        answers, told = self._board.reachable(spec.id, grant, reports), self._board.told(spec.id, grant)
-        before = {(each.gateway, each.external_port): each for each in status.services}
-        services: list[Service] = []
-        for declared, forward, answer, use in zip(spec.services, grant.forwards, answers, told, strict=False):
-            known = before.get((grant.gateway, forward.external_port))
-            service = Service(
-                name=declared.name,
-                protocol=declared.protocol,
-                gateway=grant.gateway,
-                external_host=grant.external_host,
-                external_port=forward.external_port,
-                internal_host=forward.internal_host,
-                internal_port=forward.internal_port,
-                reachable=(known is not None and known.reachable) if answer is None else answer,
-            )
-            services.append(service.model_copy(update=_use(known, use)))
-        return tuple(services)
+
+def _services(
+    spec: JobSpec,
+    status: JobStatus,
+    grant: Grant | None,
+    answers: tuple[bool | None, ...] | None,
+    told: tuple[Told | None, ...],
+) -> tuple[Service, ...] | None:
+    if grant is None or answers is None:
+        return None
+    before = {(each.gateway, each.external_port): each for each in status.services}
+    services: list[Service] = []
+    for declared, forward, answer, use in zip(spec.services, grant.forwards, answers, told, strict=False):
+        known = before.get((grant.gateway, forward.external_port))
+        service = Service(
+            name=declared.name,
+            protocol=declared.protocol,
+            gateway=grant.gateway,
+            external_host=grant.external_host,
+            external_port=forward.external_port,
+            internal_host=forward.internal_host,
+            internal_port=forward.internal_port,
+            reachable=(known is not None and known.reachable) if answer is None else answer,
+        )
+        services.append(service.model_copy(update=_use(known, use)))
+    return tuple(services)
 
 
 def _use(known: Service | None, told: Told | None) -> dict[str, object]:
@@ -115,6 +124,10 @@ def _use(known: Service | None, told: Told | None) -> dict[str, object]:
         "bytes_out": told.totals.bytes_out,
         "last_active_at": told.active_at or last,
     }
+
+
+def _is_open(grant: Grant | None) -> TypeGuard[Grant]:
+    return grant is not None and grant.phase is GrantPhase.OPEN
 
 
 def present_run(status: JobStatus) -> Run:

@@ -8,9 +8,11 @@ loop                  does                                        nudged by
 ``accounts``          answers the API's questions about users     a new question
 ``retire``            ends grants, frees their ports              stopped and ended jobs, grants, every look
 ``serve``             grants ports                                requests, reports, every look
+``move``              moves grants off gateways that are left     a drain
 ``sync:<gateway>``    keeps a gateway's rules as wanted           a change of its grants
 ``probe:<gateway>``   asks whether services listen                -
 ``activity:<gateway>``  lists who is connected                    -
+``knock:<gateway>``   hears whether a quiet gateway is there      -
 ``config``            asks Slurm for MinJobAge, partitions …      -
 ``quota``             frees the places of jobs that are over      every change of a status
 ``mail``              mails those who want to be told             -
@@ -62,12 +64,17 @@ from bwvisu.roles.mail import mail_loops
 from bwvisu.roles.nodes import Nodes
 from bwvisu.settings import ClusterSettings
 from keyhole.domain import Gateway
+from keyhole.interfaces import GatewayShell
+from keyhole.reach import EVERY as KNOCK_EVERY
+from keyhole.reach import Reach
 from keyhole.reconciler import (
     ActivityBoard,
     ActivityWatch,
     ForwardsReconciler,
     GatewayBoard,
     GatewaySync,
+    Knocker,
+    ListeningShell,
     ProbeBoard,
     Prober,
 )
@@ -155,11 +162,13 @@ class ClusterTerm:
             self._quota,
             self._retire,
             self._serve,
+            self._move,
             self._publish,
             *self._mail,
             *self._syncs.values(),
             *self._probers,
             *self._watches,
+            *self._knockers,
         )
         async with asyncio.TaskGroup() as group:
             for loop in loops:
@@ -179,6 +188,7 @@ class ClusterTerm:
             self._account_loop.nudge()
         if kind == "gateways":
             self._publish.nudge()
+            self._move.nudge()
         if kind in {"status", "quota"}:
             self._quota.nudge()
 
@@ -195,7 +205,8 @@ class ClusterTerm:
         self._serve.nudge()
 
     def _gateway_changed(self, gateway: str) -> None:
-        self._syncs[gateway].nudge()
+        if gateway in self._syncs:  # the settings may have lost one that carries something
+            self._syncs[gateway].nudge()
 
     # ---- what the loops are made of ---------------------------------------------------------------------------
 
@@ -265,7 +276,9 @@ class ClusterTerm:
         gateways = self._settings.gateways_by_name()
         policy = self._settings.forward_policy(own_addresses(self._base.settings))
         books = self._books
-        shell = SshGatewayShell(self._wire, gateway_nodes(self._settings))
+        clock = self._base.monotonic
+        reach = Reach(gateways, policy.move_after)
+        shell = ListeningShell(SshGatewayShell(self._wire, gateway_nodes(self._settings)), reach, clock)
         forwards = ForwardsReconciler(
             policy=policy,
             gateways=gateways,
@@ -273,15 +286,19 @@ class ClusterTerm:
             tenants=LeaderTenants(self._views, self._watcher, lambda: self._policy, self._records),
             shell=shell,
             board=self._gateway_board,
-            clock=self._base.monotonic,
+            clock=clock,
             drained=self._nodes.drained,
+            left=lambda: reach.lost(clock()) | self._nodes.vacated(),
+            connections=self._activity.connections,
             on_change=self._gateway_changed,
         )
         self._retire = self._loop("retire", forwards.retire, interval=2.0, gap=0.05)
         self._serve = self._loop("serve", forwards.serve, interval=2.0, gap=0.05)
+        self._move = self._loop("move", forwards.move, interval=1.0, gap=0.05)
         self._syncs: dict[str, Loop] = {}
         self._probers: list[Loop] = []
         self._watches: list[Loop] = []
+        self._knockers: list[Loop] = []
         for name, gateway in gateways.items():
             sync = GatewaySync(
                 gateway=gateway,
@@ -291,14 +308,16 @@ class ClusterTerm:
                 shell=shell,
                 office=LeaderOffice(self._writer.leadership, drawn.generation),
                 board=self._gateway_board,
-                clock=self._base.monotonic,
+                clock=clock,
             )
+            knocker = Knocker(gateway=gateway, shell=shell, reach=reach, clock=clock)
             prober = Prober(gateway=gateway, books=books, shell=shell, board=self._probes)
             self._syncs[name] = self._loop(f"sync:{name}", sync.reconcile, interval=5.0, gap=0.05)
             self._probers.append(self._loop(f"probe:{name}", prober.reconcile, interval=0.5))
             self._watches.append(self._watch_activity(gateway, books, shell))
+            self._knockers.append(self._loop(f"knock:{name}", knocker.reconcile, interval=KNOCK_EVERY))
 
-    def _watch_activity(self, gateway: Gateway, books: LeaderBooks, shell: SshGatewayShell) -> Loop:
+    def _watch_activity(self, gateway: Gateway, books: LeaderBooks, shell: GatewayShell) -> Loop:
         watch = ActivityWatch(
             gateway=gateway,
             books=books,

@@ -39,7 +39,7 @@ class Nodes:
 
     def gateways(self) -> list[GatewayView]:
         """The gateways that were met, for the cluster's view."""
-        carried, drained = self._carried(), self.drained()
+        carried, drained, vacated = self._carried(), self.drained(), self.vacated()
         views: list[GatewayView] = []
         for name, state in self._board.states().items():
             traffic = self._activity.traffic().get(name)
@@ -51,6 +51,7 @@ class Nodes:
                     detail=state.words or self._activity.words(name),
                     forwards=carried[name],
                     drained=name in drained,
+                    vacated=name in vacated,
                     connections=traffic.connections if traffic else None,
                     bytes_in=bytes_in,
                     bytes_out=bytes_out,
@@ -62,6 +63,13 @@ class Nodes:
         """Gateways that an administrator wants to take no new forwards."""
         tails = (tail for tail in self._records.gateways.kept if tail.startswith(self._prefix))
         return frozenset(tail.removeprefix(self._prefix) for tail in tails)
+
+    def vacated(self) -> frozenset[str]:
+        """Gateways of which an administrator wants what they carry to be moved, too."""
+        kept, prefix = self._records.gateways.kept, self._prefix
+        return frozenset(
+            tail.removeprefix(prefix) for tail, each in kept.items() if tail.startswith(prefix) and each.record.move
+        )
 
     def _carried(self) -> Counter[str]:
         """Forwards by gateway; those of this cluster only, since another may have a gateway of the same name."""

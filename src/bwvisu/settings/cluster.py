@@ -136,6 +136,9 @@ class ForwardSettings(Section):
     connections pass only from addresses that were admitted for the job, see `docs/security.md`."""
     quarantine: Duration = 120
     """Seconds for which a port of an ended job is not given to another."""
+    move_after: Annotated[Duration, Field(ge=15)] = 15
+    """Seconds for which a gateway could not be reached, after which its forwards move to others: the jobs go on, their
+    addresses change, see `docs/operations.md`."""
     activity: ActivitySettings = ActivitySettings()
     """How closely users' connections are watched."""
 
@@ -241,6 +244,7 @@ class ClusterSettings(Section):
             max_per_job=self.forwards.max_per_job,
             hostname_suffix=self.forwards.hostname_suffix,
             quarantine=self.forwards.quarantine,
+            move_after=self.forwards.move_after,
             admission=self.forwards.admission,
             own_addresses=own_addresses,
         )
