@@ -53,7 +53,11 @@ GROUPS: dict[str, tuple[Stage, ...]] = {
         (Suite("unit", "tests/unit", 160),),
         (Suite("fuzz", "tests/fuzz", 50),),
         (Suite("simulation", "tests/simulation", 10 * MINUTE),),
-        (Suite("contract", "tests/contract", 21 * MINUTE), Suite("cluster", "tests/cluster", 21 * MINUTE)),
+        (
+            Suite("contract", "tests/contract", 21 * MINUTE),
+            Suite("cluster", "tests/cluster", 21 * MINUTE),
+            Suite("chart", "tests/chart", 90),
+        ),
         (Suite("clients", "tests/clients", 105),),
         (Suite("browser", "tests/browser", 510),),
     ),
