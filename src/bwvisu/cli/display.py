@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bwvisu.cli.output import Screen, plain
+from bwvisu.domain.address import place
 
 Json = dict[str, Any]
 
@@ -164,7 +165,7 @@ def _idle(job: Json, now: datetime) -> str:
 
 
 def _service(service: Json) -> str:
-    there = f"{service['name']}: {service['protocol']}://{service['external_host']}:{service['external_port']}"
+    there = f"{service['name']}: {service['protocol']}://{place(service['external_host'], service['external_port'])}"
     if not service["reachable"]:
         return f"{there} (does not answer)"
     connections = service.get("connections")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from bwvisu.domain.access import access_password
+from bwvisu.domain.address import place
 from bwvisu.domain.application import Application, Form, Link, Native, fill
 from bwvisu.domain.job import JobId, Service
 from bwvisu.domain.lifecycle import State as JobState
@@ -83,5 +84,4 @@ def _service(job: Job, port: str) -> Service:
 
 
 def _base(service: Service) -> str:
-    host = f"[{service.external_host}]" if ":" in service.external_host else service.external_host
-    return f"{service.protocol}://{host}:{service.external_port}"
+    return f"{service.protocol}://{place(service.external_host, service.external_port)}"

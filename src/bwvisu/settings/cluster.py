@@ -57,14 +57,21 @@ class GatewaySettings(Section):
     user: Text
     """The middleware's account there; may differ from the command nodes'."""
     internal_ip: IPv4Address | IPv6Address
-    """Address towards the compute nodes."""
+    """Address towards the compute nodes, of the same family as `external_ip`."""
     external_ip: IPv4Address | IPv6Address
-    """Address towards the users; the rules match packets to it."""
+    """Address towards the users.  A gateway carries its family, to compute addresses of that family; one that carries
+    both is named twice, with the same `host`."""
     external_host: str = ""
     """Name that users are shown instead of `external_ip`.  `{id}` in it becomes the job's id, so that each job has a
     name, and so cookies, of its own (wildcard DNS)."""
     sudo: str = "sudo -n"
     """Put before the few commands that need root; empty where the account is root."""
+
+    @model_validator(mode="after")
+    def _of_one_family(self) -> "GatewaySettings":
+        if self.internal_ip.version != self.external_ip.version:
+            raise ValueError("internal_ip and external_ip are of different families")
+        return self
 
     def gateway(self) -> Gateway:
         """As the keyhole knows it."""
@@ -223,6 +230,13 @@ class ClusterSettings(Section):
     def _gateways_need_networks(self) -> "ClusterSettings":
         if self.gateways and not self.compute_networks:
             raise ValueError("gateways are named but no compute_networks: no forward could lead anywhere")
+        families = {network.version for network in self.compute_networks}
+        for gateway in self.gateways:
+            if gateway.external_ip.version not in families:
+                raise ValueError(
+                    f"no compute_networks of IPv{gateway.external_ip.version}: "
+                    f"no forward of {gateway.name!r} could lead anywhere"
+                )
         return self
 
     def user_name_allowed(self, name: str) -> bool:

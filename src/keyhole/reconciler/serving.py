@@ -180,7 +180,9 @@ class Serving:
         placed: list[Placed] = []
         for case, allotment in batch:
             found = (
-                addresses_of(case.hosts, addresses, self._policy) if not isinstance(addresses, Waiting) else addresses
+                addresses_of(case.hosts, addresses, self._policy, gateway.family)
+                if not isinstance(addresses, Waiting)
+                else addresses
             )
             if isinstance(found, Waiting | Refusal):
                 results[case] = found

@@ -2,18 +2,30 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from ipaddress import IPv4Network
 from typing import Literal
 
 import structlog
 
 from keyhole import gateway as remote
-from keyhole.domain import ForwardPolicy, Gateway
-from keyhole.gateway import Fenced, Guard, Loaded, Refused, Remote, Unanswered, Uncut
+from keyhole.domain import ForwardPolicy, Gateway, Sources, sources
+from keyhole.gateway import UNLISTED, Fenced, Guard, Loaded, Refused, Remote, Unanswered, Uncut
 from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer, Office
 from keyhole.nat.choice import choose, listed, other
 from keyhole.nat.conflicts import Conflict, conflicts
-from keyhole.nat.model import Actual, Backend, Change, Driver, Frame, Listing, Table, difference
+from keyhole.nat.model import (
+    Actual,
+    Backend,
+    Change,
+    Driver,
+    Frame,
+    Listing,
+    Passage,
+    Table,
+    difference,
+    ended,
+    narrows,
+    trespassing,
+)
 from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import GatewayBoard, GatewayState
 from keyhole.reconciler.work import Work
@@ -49,6 +61,10 @@ class SyncPass:
     added: int = 0
     removed: int = 0
     whole: bool = False
+    cut: int = 0
+    """Connections of sources that are not let in any more."""
+    narrowed: bool = False
+    """Sources were shut out: their connections are to be looked for."""
     drifted: bool = False
     """The gateway held something else than this leader had put there."""
     opened: int = 0
@@ -74,13 +90,15 @@ class Picture:
     conflicts: tuple[Conflict, ...]
     blind: bool
     """Foreign rules could not be looked for; ``conflicts`` are those that were known."""
+    flows: frozenset[Passage] | None
+    """What is translated, as far as it was not cut since; None: it could not be listed."""
     seen_at: float
 
     @classmethod
     def of(cls, listing: Listing, frame: Frame, driver: Driver, foreign: tuple[Conflict, ...], now: float) -> "Picture":
         """Read a listing."""
         actual, leftover = driver.parse(listing, frame), other(driver).parse(listing, frame)
-        return cls(frame, driver, actual, leftover, foreign, listing.blind, now)
+        return cls(frame, driver, actual, leftover, foreign, listing.blind, listing.flows, now)
 
     @property
     def carried(self) -> Table:
@@ -123,8 +141,9 @@ class GatewaySync:
         clock: Callable[[], float],
         look_every: float = 5.0,
     ) -> None:
-        networks = tuple(net for net in policy.compute_networks if isinstance(net, IPv4Network))
-        self._frame = Frame(installation, policy.first_port, policy.last_port, networks)
+        networks = tuple(net for net in policy.compute_networks if net.version == gateway.family)
+        self._frame = Frame(installation, policy.first_port, policy.last_port, networks, gateway.family)
+        self._bound = policy.admission != "open"
         self._gateway = gateway
         self._policy = policy
         self._books = books
@@ -142,7 +161,8 @@ class GatewaySync:
     async def reconcile(self) -> SyncPass:
         """Look where it is due, load what differs, write what the gateway has confirmed."""
         unread = self._books.unread() is not None
-        work = Work.of(self._books.forwards(), self._gateway.name, unread=unread)
+        admitted = self._admitted if self._bound else None
+        work = Work.of(self._books.forwards(), self._gateway.name, unread=unread, admitted=admitted)
         guard = self._guard()
         if guard is None:
             return SyncPass(self._gateway.name, "not-leading")
@@ -155,6 +175,9 @@ class GatewaySync:
             _log.info("gateway.synced", **_told(report))
         return report
 
+    def _admitted(self, job_id: str) -> Sources:
+        return sources(self._books.admitted(job_id), self._gateway.family)
+
     def _tell(self, found: tuple[Conflict, ...]) -> None:
         """Foreign rules on our ports, once each: an administrator must decide whose ports they are."""
         before = self._board.states().get(self._gateway.name)
@@ -166,17 +189,19 @@ class GatewaySync:
         return Guard(self._gateway, self._frame.installation, fence) if fence else None
 
     async def _in_step(self, guard: Guard, work: Work) -> SyncPass:
-        """Load against the remembered picture; where the gateway refuses that, once more against a fresh one."""
+        """Load against the remembered picture; where the gateway refuses that, once more against a fresh one.
+
+        Where some were shut out, who came in before is looked for, and cut: from then on nobody can come in anew.
+        """
         remembered = self._picture
         picture = await self._look(guard, work)
-        if not isinstance(picture, Picture):
-            return self._failed(picture)
-        report = await self._load(guard, self._holding(work, picture), picture)
+        report = await self._load(guard, work, picture)
         if report.outcome == "refused" and picture is remembered:
-            picture = await self._look(guard, work)
-            if not isinstance(picture, Picture):
-                return self._failed(picture)
-            return await self._load(guard, self._holding(work, picture), picture)
+            report = await self._load(guard, work, await self._look(guard, work))
+        if report.outcome == "loaded" and report.narrowed:
+            then = await self._load(guard, work, await self._look(guard, work))
+            outcome = "loaded" if then.outcome == "in-step" else then.outcome
+            return replace(report, outcome=outcome, detail=then.detail, cut=report.cut + then.cut)
         return report
 
     def _holding(self, work: Work, picture: Picture) -> Work:
@@ -190,7 +215,7 @@ class GatewaySync:
         known = self._picture
         if known and known.frame == frame and now - known.seen_at < self._look_every:
             return known
-        listing = remote.read_look(await self._run(remote.look(guard, frame.name)))
+        listing = remote.read_look(await self._run(remote.look(guard, frame.name, flows=self._bound)))
         if isinstance(listing, Fenced | Unanswered):
             return listing
         driver = choose(self._policy.backend, listing)
@@ -203,9 +228,13 @@ class GatewaySync:
         self._picture = picture if around == frame else Picture.of(listing, around, driver, self._conflicts, now)
         return self._picture
 
-    async def _load(self, guard: Guard, work: Work, picture: Picture) -> SyncPass:
-        """Make the gateway hold ``work.desired`` and cut what must end."""
+    async def _load(self, guard: Guard, wanted: Work, picture: Picture | Failure) -> SyncPass:
+        """Make the gateway hold all that is wanted, and cut what must end."""
+        if not isinstance(picture, Picture):
+            return self._failed(picture)
+        work = self._holding(wanted, picture)
         change = difference(picture.actual, work.desired)
+        strangers = trespassing(picture.flows or frozenset(), work.desired)
         report = SyncPass(
             self._gateway.name,
             "in-step",
@@ -216,21 +245,32 @@ class GatewaySync:
             conflicts=picture.conflicts,
             blind=picture.blind,
         )
-        loads = picture.loads(work.desired, change, cuts=bool(work.closing))
+        loads = picture.loads(work.desired, change, cuts=bool(work.closing or strangers))
         if not loads:
-            return report
+            return self._seen_through(report, picture)
         # The result is unknown until all is loaded; after a load of the whole, the next pass looks at it.
         self._picture, self._loaded = None, None
-        cuts = remote.cuts_of(change.remove, work.closing)
+        cuts = remote.cuts_of(ended(change, work.desired), work.closing, flows=strangers)
         for backend, rules in loads:
             result = remote.read_load(await self._run(remote.load(guard, backend, rules, cuts)))
             if not isinstance(result, Loaded):
                 failed = self._failed(result)
                 return replace(failed, backend=backend, conflicts=picture.conflicts, blind=picture.blind)
         self._loaded = work.desired
-        if not change.whole and not picture.leftover.present:
-            self._picture = replace(picture, actual=replace(picture.actual, forwards=work.desired))
-        return replace(report, outcome="loaded", added=len(change.add), removed=len(change.remove), whole=change.whole)
+        narrowed = self._bound and (picture.leftover.present or narrows(picture.carried, work.desired))
+        if not (change.whole or picture.leftover.present or narrowed):
+            actual = replace(picture.actual, forwards=work.desired)
+            self._picture = replace(picture, actual=actual, flows=picture.flows and picture.flows - {*strangers})
+        report = replace(report, outcome="loaded", added=len(change.add), removed=len(change.remove))
+        report = replace(report, whole=change.whole, cut=len(strangers), narrowed=narrowed)
+        return self._seen_through(report, picture)
+
+    def _seen_through(self, report: SyncPass, picture: Picture) -> SyncPass:
+        """The report; or that nobody knows who is inside, although not everybody may be."""
+        if not self._bound or picture.flows is not None:
+            return report
+        self._picture = None
+        return replace(report, outcome="uncut", detail=UNLISTED)
 
     async def _run(self, call: Remote) -> Answer | NoAnswer:
         return await self._shell.run(self._gateway.name, call.script, call.args, call.stdin, _SECONDS)

@@ -5,14 +5,13 @@ from contextlib import asynccontextmanager
 
 from bwvisu.adapters.gateway_shell import SshGatewayShell
 from bwvisu.adapters.ssh import Node
-from keyhole.domain import Gateway
+from keyhole.domain import Family
 from keyhole.interfaces import Answer, NoAnswer
+from tests.contract.nat.plan import PLANS
 from tests.simulation.gateway import SimGateway
 from tests.simulation.gateway_filter import Flow
 from tests.simulation.ssh import SimPool
 from tests.simulation.weather import Calm
-
-ADDRESSES = {"node1": "10.77.0.101", "node2": "10.77.0.102"}
 
 
 class Drizzle(Calm):
@@ -28,7 +27,10 @@ class Drizzle(Calm):
 class SimulatedWorld:
     """As `World`; nothing of it outlives the test."""
 
-    def __init__(self, gateways: Sequence[str] = ("gw1",)) -> None:
+    def __init__(self, gateways: Sequence[str] = ("gw1",), family: Family = 4) -> None:
+        self.plan = plan = PLANS[family]
+        self.addresses = plan.nodes
+        self.gateways = {name: plan.gateway(name, number) for number, name in enumerate(gateways, start=21)}
         self.weather = Drizzle()
         self.listeners: dict[tuple[str, int], bytes] = {}
         """Greetings by address and port."""
@@ -37,16 +39,13 @@ class SimulatedWorld:
                 name,
                 self.weather,
                 listening=lambda address, port: (address, port) in self.listeners,
-                names={name: (address,) for name, address in ADDRESSES.items()},
-                address=f"198.51.100.{number}",
+                names={name: (address,) for name, address in plan.nodes.items()},
+                address=gateway.external_ip,
             )
-            for number, name in enumerate(gateways, start=21)
+            for name, gateway in self.gateways.items()
         }
-        self.gateways = {
-            name: Gateway(name, internal_ip=f"10.77.0.{number}", external_ip=machine.address, sudo="")
-            for number, (name, machine) in enumerate(self.machines.items(), start=21)
-        }
-        self.hosts = {name: SimulatedHost(self, name) for name in ("outside", *ADDRESSES)}
+        self.clients = plan.clients
+        self.hosts = {name: SimulatedHost(self, name) for name in ("outside", *plan.nodes)}
 
     def shell(self) -> "SimulatedShell":
         return SimulatedShell(self)
@@ -65,6 +64,14 @@ class SimulatedWorld:
 
     def objects(self, gateway: str) -> set[str]:
         return set(self.machines[gateway].ruleset.objects)
+
+    def muted(self, client: "Client") -> bool:
+        flow, gateway = client.flow, client.gateway
+        return flow not in gateway.flows and gateway.ruleset.silent(flow.port, flow.client)
+
+    def nft(self, gateway: str, line: str) -> None:
+        machine = self.machines[gateway]
+        machine.ruleset = machine.ruleset.loaded("nftables", line)
 
     def without_conntrack(self, gateway: str) -> None:
         assert gateway in self.machines
@@ -101,18 +108,25 @@ class SimulatedHost:
         self.name = name
 
     def serve(self, port: int, greeting: bytes = b"hello\n") -> "Listener":
-        self.world.listeners[ADDRESSES[self.name], port] = greeting
-        return Listener(self.world, (ADDRESSES[self.name], port))
+        self.world.listeners[self.world.addresses[self.name], port] = greeting
+        return Listener(self.world, (self.world.addresses[self.name], port))
 
-    def connect(self, address: str, port: int) -> "Client":
-        gateway = next(each for each in self.world.machines.values() if each.address == address)
-        if (target := gateway.connect(self.name, port)) is None:
+    def connect(self, address: str, port: int, source: str = "") -> "Client":
+        gateway = self._gateway(address)
+        if (target := gateway.connect(source or self.world.clients[0], port)) is None:
             raise ConnectionRefusedError
         return Client(gateway, gateway.flows[-1], self.world.listeners[target])
 
-    def hear(self, address: str, port: int) -> bytes | None:
+    def unanswered(self, address: str, port: int, source: str) -> bool:
+        gateway = self._gateway(address)
+        return gateway.translates(port, source) is None and gateway.ruleset.silent(port, source)
+
+    def _gateway(self, address: str) -> SimGateway:
+        return next(each for each in self.world.machines.values() if each.address == address)
+
+    def hear(self, address: str, port: int, source: str = "") -> bytes | None:
         try:
-            client = self.connect(address, port)
+            client = self.connect(address, port, source)
         except ConnectionRefusedError:
             return None
         heard = client.recv(100)

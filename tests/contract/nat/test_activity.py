@@ -37,7 +37,7 @@ async def test_a_connection_is_listed_with_bytes_that_grow_in_both_directions(se
     client = served.world.hosts["outside"].connect(OUTER, 50001)
     client.recv(100)
     first = await only(served)
-    assert (first.target, first.established) == (WEB[50001], True)
+    assert (first.target, first.established) == (WEB[50001].target, True)
     client.send(b"x" * 500)
     client.recv(500)
     second = await only(served)
@@ -50,7 +50,7 @@ async def test_a_connection_is_listed_with_bytes_that_grow_in_both_directions(se
 
 async def test_the_gateways_own_probes_are_no_connections(served: Bench) -> None:
     await served.make(WEB)
-    target = WEB[50001]
+    target = WEB[50001].target
     assert read_probe(await served.run(probe(served.world.gateways["gw1"], [target]))) == {target: True}
     assert (await listed(served)).flows == {}
 

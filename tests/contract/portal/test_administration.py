@@ -81,7 +81,7 @@ async def test_an_administrator_sees_what_is_known_of_each_cluster(api: Service,
     page = await see(admin, "/admin")
     for words in (
         "cmd1 not reachable no route to host",
-        "gw1 in use 3 Drain",
+        "gw1 in use 3 – Drain",
         "batch default up 120 24 hours",
         "gpu down 8 no limit",
         "In Slurm at once 2 Waiting for those 1 More time up to 2 hours in all",
@@ -99,7 +99,7 @@ async def test_draining_a_gateway_is_shown_and_signed(api: Service, admin: Visit
     await shows(api, drained=True)
     page = words((await pressed).text)
     assert "The gateway takes no new connections." in page
-    assert "gw1 drained 3 Put to use gw1 Drain and move gw1" in page
+    assert "gw1 drained 3 – Put to use gw1 Drain and move gw1" in page
     audit = await see(admin, "/admin/audit")
     assert "admin portal · 127.0.0.1 Drain a gateway main · gw1 done" in audit
 
