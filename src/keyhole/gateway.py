@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from keyhole.domain import Fence, Gateway, host_name
 from keyhole.interfaces import Answer, NoAnswer
-from keyhole.nat.model import Backend, Listing, Table, Target
+from keyhole.nat.model import Backend, Listing, Table, Target, frame_name
+from keyhole.proxy_scripts import LOAD_PROXY
 from keyhole.scripts import LOAD, LOOK, PROBE, RESOLVE
 
 
@@ -67,8 +68,8 @@ class Guard(NamedTuple):
 
 
 def look(guard: Guard, table: str) -> Remote:
-    """List the packet filters; ``table``: the name that nftables knows ours by."""
-    return Remote(LOOK, (*guard.args(), table), b"")
+    """List the packet filters and the proxy's map; ``table``: the name that nftables and HAProxy know ours by."""
+    return Remote(LOOK, (*guard.args(), table, guard.gateway.proxy_socket), b"")
 
 
 def load(guard: Guard, backend: Backend, rules: str, cuts: Iterable[tuple[int, Target]]) -> Remote:
@@ -76,12 +77,15 @@ def load(guard: Guard, backend: Backend, rules: str, cuts: Iterable[tuple[int, T
     lines = (f"#cut {port} {target.address} {target.port}" for port, target in cuts)
     # The trailing newlines that `$(cat)` strips must not be counted.
     text = "\n".join(filter(None, [rules, *lines])).rstrip("\n").encode()
+    if backend == "proxy":
+        own = (frame_name(guard.installation), str(len(text)), guard.gateway.proxy_socket)
+        return Remote(LOAD_PROXY, (*guard.args(), *own), text)
     return Remote(LOAD, (*guard.args(), backend, str(len(text))), text)
 
 
 def probe(gateway: Gateway, targets: Iterable[Target]) -> Remote:
     """Ask for each target whether something accepts connections there."""
-    lines = sorted({f"{address}:{port}\n" for address, port in targets})
+    lines = sorted({f"{target.address}:{target.port}\n" for target in targets})
     each = max(1, min(8, len(lines) // 32))
     return Remote(PROBE, (gateway.sudo, str(each)), "".join(lines).encode("ascii"))
 
@@ -101,10 +105,11 @@ def read_look(answer: Answer | NoAnswer) -> Listing | Fenced | Unanswered:
     if not isinstance(body, str):
         return body if isinstance(body, Fenced | Unanswered) else Unanswered(body.reason)
     sections = dict(_sections(body))
-    works, nft = "works" in sections, sections.get("nft")
-    if not works and sections.get("nat") is None:
+    works, proxy = "works" in sections, sections.get("proxy")
+    if not works and sections.get("nat") is None and proxy is None:
         return Unanswered("neither nft nor iptables-save works here")
-    return Listing(works, nft if works else None, sections.get("nat"), sections.get("filter"), "blind" in sections)
+    nft = sections.get("nft") if works else None
+    return Listing(works, nft, sections.get("nat"), sections.get("filter"), "blind" in sections, proxy)
 
 
 def read_load(answer: Answer | NoAnswer) -> Loaded | Fenced | Refused | Uncut | Unanswered:

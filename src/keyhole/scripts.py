@@ -15,7 +15,7 @@ Beside the commands of ``sudo`` (iptables, iptables-save, iptables-restore, nft,
 ``nc``, ``getent`` and ``xargs -P``.
 """
 
-_PRELUDE = """\
+PRELUDE = """\
 set -u
 umask 077
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/usr/local/sbin"
@@ -23,7 +23,7 @@ sudo=$1
 end() { printf '\\nEND %s\\n' "$*"; exit 0; }
 """
 
-_FENCE = """\
+FENCE = """\
 dir=$HOME/.bwvisu file=$HOME/.bwvisu/$2
 mkdir -p "$dir" && touch "$file.lock" || end fault cannot write "$dir"
 exec 9>>"$file.lock"
@@ -42,11 +42,34 @@ if [ "$3 $4" != "$generation $epoch" ]; then
 fi
 """
 
+INPUT = """\
+# All of stdin first: a connection that dies half-way must not load half a table.
+input=$(cat)
+[ "${#input}" -eq "$6" ] || end fault truncated
+"""
+
+MAP = """\
+ask() { timeout 10 nc -U "$socket" 2>/dev/null; }
+plain() { sed -n 's/^0x[0-9a-f]* //p' | sort; }
+map_path() {
+    maps=$(printf 'show map\\n' | ask)
+    case $maps in *"# id (file)"*) ;; *) return 1 ;; esac
+    printf '%s\\n' "$maps" | sed -n "s|^[0-9-]* (\\([^ ]*/$table\\.map\\)) .*|\\1|p"
+}
+entries() {
+    shown=$(printf 'show map %s;show map\\n' "$1" | ask)
+    case $shown in *"# id (file)"*) ;; *) return 1 ;; esac
+    printf '%s\\n' "${shown%%"# id (file)"*}" | sed '/^$/d'
+}
+"""
+"""Functions that ask HAProxy at ``$socket`` for the map of ``$table``; status 1: it did not answer in full."""
+
 LOOK = (
-    _PRELUDE
-    + _FENCE
+    PRELUDE
+    + FENCE
+    + MAP
     + """\
-table=$5 nl='
+table=$5 socket=$6 nl='
 '
 section() {
     name=$1
@@ -87,23 +110,33 @@ if [ "$seen" = 0 ]; then
 elif [ -e "$file.seen" ] && command -v iptables-save >/dev/null; then
     printf '== blind 0\\n\\n'
 fi
+if [ -e "$file.proxy" ] || { [ -n "$socket" ] && [ -e "$socket" ]; }; then
+    failed=1 ours=''
+    if path=$(map_path); then
+        failed=0
+        if [ -n "$path" ]; then
+            out=$(entries "$path") || failed=1
+            ours=${out:+yes}
+            printf '== proxy %s\\n%s\\n' "$failed" "$out"
+        fi
+    fi
+    remember proxy
+fi
 end ok
 """
 )
-"""Arguments: sudo, file, generation, epoch, nft table.  Prints each listing as a section with its exit status.
+"""Arguments: sudo, file, generation, epoch, name of ours, HAProxy's stats socket (may be empty).
+
+Prints each listing as a section with its exit status.  A map is listed where HAProxy has one of that name.
 
 ``fault`` where a filter that may hold rules of ours cannot be listed.  A section ``blind``: ``iptables-save`` is here,
 has worked before, and does not now; foreign rules may be there unseen.
 """
 
 LOAD = (
-    _PRELUDE
-    + """\
-# All of stdin first: a connection that dies half-way must not load half a table.
-input=$(cat)
-[ "${#input}" -eq "$6" ] || end fault truncated
-"""
-    + _FENCE
+    PRELUDE
+    + INPUT
+    + FENCE
     + """\
 [ -e "$file.$5" ] || touch "$file.$5" || end fault cannot write "$file.$5"
 case $5 in
@@ -128,7 +161,7 @@ end ok
 """Arguments: sudo, file, generation, epoch, backend, length of stdin.  Loads stdin, then cuts the ``#cut`` flows."""
 
 PROBE = (
-    _PRELUDE
+    PRELUDE
     + """\
 command -v nc >/dev/null || end fault nc is missing
 xargs -P 32 -n "$2" sh -c '
@@ -142,7 +175,7 @@ end ok
 """Arguments: sudo (unused), targets per process.  Stdin: lines ``address:port``."""
 
 RESOLVE = (
-    _PRELUDE
+    PRELUDE
     + """\
 xargs -P 16 -n 1 sh -c '
     getent ahostsv4 "$1" | while read -r address kind _; do

@@ -121,7 +121,7 @@ class SimGateway(Host):
     def connect(self, client: str, external_port: int) -> Target | None:
         """A user's new connection: whom it reaches, if anybody; lives on in `flows`."""
         target = self.translates(external_port)
-        if target is None or not self.listening(*target):
+        if target is None or not self.listening(target.address, target.port):
             return None
         self.flows.append(Flow(next(self._numbers), client, external_port, target))
         self.on_change()

@@ -2,6 +2,7 @@
 
 from bwvisu.domain.lifecycle import Phase
 from keyhole.domain import LIVE
+from keyhole.nat.model import Target
 from tests.simulation.service import KEYS
 from tests.simulation.world import World
 
@@ -48,7 +49,7 @@ def wrong_rules(world: World) -> str:
     """I3: on every gateway exactly what the records want."""
     for name, each in world.gateways.items():
         wanted = {
-            forward.external_port: (forward.internal_address, forward.internal_port)
+            forward.external_port: Target(forward.internal_address, forward.internal_port)
             for record in world.invariants.forwards.values()
             for grant in record.grants
             if grant.gateway == name and grant.phase in LIVE

@@ -78,19 +78,21 @@ class Views:
         if grant is None or grant.phase is not GrantPhase.OPEN:
             return None
         answers = self._board.reachable(spec.id, grant, reports)
-        before = {(each.gateway, each.external_port): each.reachable for each in status.services}
+        before = {(each.gateway, each.external_host, each.external_port): each.reachable for each in status.services}
         return tuple(
             Service(
                 name=declared.name,
-                protocol=declared.protocol,
+                # A proxy speaks TLS with the users, whatever the application speaks.
+                protocol="https" if grant.public_port else declared.protocol,
                 gateway=grant.gateway,
-                external_host=grant.external_host,
-                external_port=forward.external_port,
+                external_host=host,
+                external_port=port,
                 internal_host=forward.internal_host,
                 internal_port=forward.internal_port,
-                reachable=before.get((grant.gateway, forward.external_port), False) if answer is None else answer,
+                reachable=before.get((grant.gateway, host, port), False) if answer is None else answer,
             )
             for declared, forward, answer in zip(spec.services, grant.forwards, answers, strict=False)
+            for host, port in [grant.public(forward)]
         )
 
 

@@ -1,7 +1,7 @@
 """How a person gets into a running job: the one service that gives out a secret."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from bwvisu.domain.access import access_password
@@ -13,13 +13,14 @@ from bwvisu.errors import Conflict, OperatorError
 from bwvisu.services.bundles import bundle_of
 from bwvisu.services.context import Context, visible
 from bwvisu.services.state import Job
+from keyhole.proxy_config import ENTER, TOKEN
 
 
 @dataclass(frozen=True, slots=True)
 class PostedForm:
-    """The browser posts these fields to this address."""
+    """The browser posts these fields to this address, whose fragment may hold a secret."""
 
-    action: str
+    action: str = field(repr=False)
     fields: Mapping[str, str] = field(repr=False)
 
 
@@ -42,13 +43,25 @@ async def access(context: Context, principal: Principal, job_id: JobId) -> Acces
     secret = await context.state.store.get(context.state.keys.secret(job_id))
     if secret is None:
         raise OperatorError(f"the secret of job {job_id} is not in the store")
-    return hand_over(application, job, access_password(secret.value))
+    found = hand_over(application, job, access_password(secret.value))
+    entrance = context.entrances.get(job.spec.cluster)
+    if entrance is None:
+        return found
+    service = _service(job, application)
+    return through_proxy(found, entrance.token(service.external_host, context.now().timestamp()))
+
+
+def through_proxy(access: Access, token: str) -> Access:
+    """The same behind a gateway's proxy, which lets in whoever posts the token."""
+    if access.form is None:
+        return replace(access, form=PostedForm(access.url, {ENTER: token}))
+    return replace(access, form=replace(access.form, fields={**access.form.fields, TOKEN: token}))
 
 
 def hand_over(application: Application, job: Job, password: str) -> Access:
     """How the application wants its user to come in; placeholders are filled, for a URL percent-encoded."""
     connect = application.connect
-    service = _service(job, connect.port if connect else "")
+    service = _service(job, application)
     base = _base(service)
     page = base + service_path(job, service)
     values = {
@@ -77,11 +90,12 @@ def service_path(job: Job, service: Service) -> str:
     return next((declared.path for declared in job.spec.services if declared.name == service.name), "")
 
 
-def _service(job: Job, port: str) -> Service:
-    services = job.status.services
+def _service(job: Job, application: Application) -> Service:
+    services, port = job.status.services, application.connect.port if application.connect else ""
     return next((service for service in services if service.name == port), services[0])
 
 
 def _base(service: Service) -> str:
     host = f"[{service.external_host}]" if ":" in service.external_host else service.external_host
-    return f"{service.protocol}://{host}:{service.external_port}"
+    default = service.protocol == "https" and service.external_port == 443
+    return f"{service.protocol}://{host}" if default else f"{service.protocol}://{host}:{service.external_port}"

@@ -96,6 +96,7 @@ def _understood(context: Context, request: JobRequest, principal: Principal) -> 
         raise InvalidInput([Fault("/notify", "this installation sends no mail")])
     bundle = _bundle(context, request.application)
     cluster = _cluster(context, bundle, request.cluster)
+    _carried(context, bundle, cluster)
     accounts.check_name(context, cluster, request.user)
     return _Order(bundle, cluster, bundle.check(request.parameters, cluster))
 
@@ -243,6 +244,13 @@ def _cluster(context: Context, bundle: Bundle, name: str | None) -> str:
     if name not in allowed:
         raise InvalidInput([Fault("/cluster", "the application does not run there")])
     return name
+
+
+def _carried(context: Context, bundle: Bundle, cluster: str) -> None:
+    """Behind a proxy there is only http."""
+    others = bundle.application.not_for_proxies
+    if others and context.clusters[cluster].forwards.proxied:
+        raise InvalidInput([Fault("/cluster", f"its gateways carry HTTP applications only, and this one has {others}")])
 
 
 def _new_id(context: Context) -> JobId:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal, NamedTuple, Protocol
 
-Backend = Literal["nftables", "iptables"]
+Backend = Literal["nftables", "iptables", "proxy"]
 
 _INSTALLATION = re.compile(r"[a-z0-9]{1,16}")
 _PARTIAL_AT_LEAST = 64
@@ -27,6 +27,8 @@ class Target(NamedTuple):
 
     address: str
     port: int
+    name: str = ""
+    """Host name that a proxy knows the way by, in lower case; packet filters know none."""
 
 
 Table = Mapping[int, Target]
@@ -34,7 +36,7 @@ Table = Mapping[int, Target]
 
 
 class Listing(NamedTuple):
-    """What a gateway printed of its packet filters.
+    """What a gateway printed of its packet filters, and of its proxy.
 
     None: that tool does not work there and holds nothing of ours (the gateway itself remembers), or there is no such
     table.
@@ -49,6 +51,13 @@ class Listing(NamedTuple):
     """``iptables-save -t filter``"""
     blind: bool = False
     """``iptables-save`` has worked there and does not now: foreign rules may be there unseen."""
+    proxy: str | None = None
+    """``show map`` of HAProxy's map of ours"""
+
+
+def frame_name(installation: str) -> str:
+    """What is ours on a gateway is named so, or begins so."""
+    return f"bwv-{installation}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class Frame:
     @property
     def name(self) -> str:
         """Name of the table, and prefix of the chains: how a process without memory recognises its own."""
-        return f"bwv-{self.installation}"
+        return frame_name(self.installation)
 
     @property
     def mark(self) -> str:
@@ -132,7 +141,7 @@ def checked(table: Table) -> Table:
 
 
 class Driver(Protocol):
-    """One packet filter: pure text in, pure text out."""
+    """One packet filter, or a proxy in its place: pure text in, pure text out."""
 
     @property
     def backend(self) -> Backend:

@@ -11,7 +11,7 @@ from keyhole import gateway as remote
 from keyhole.domain import ForwardPolicy, Gateway
 from keyhole.gateway import Fenced, Guard, Loaded, Refused, Remote, Unanswered, Uncut
 from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer, Office
-from keyhole.nat.choice import choose, listed, other
+from keyhole.nat.choice import choose, listed, others
 from keyhole.nat.conflicts import Conflict, conflicts
 from keyhole.nat.model import Actual, Backend, Change, Driver, Frame, Listing, Table, difference
 from keyhole.parallel import in_parallel
@@ -69,8 +69,8 @@ class Picture:
     frame: Frame
     driver: Driver
     actual: Actual
-    leftover: Actual
-    """What the other driver left behind."""
+    leftovers: tuple[tuple[Driver, Actual], ...]
+    """What other drivers left behind, where there is anything."""
     conflicts: tuple[Conflict, ...]
     blind: bool
     """Foreign rules could not be looked for; ``conflicts`` are those that were known."""
@@ -79,28 +79,29 @@ class Picture:
     @classmethod
     def of(cls, listing: Listing, frame: Frame, driver: Driver, foreign: tuple[Conflict, ...], now: float) -> "Picture":
         """Read a listing."""
-        actual, leftover = driver.parse(listing, frame), other(driver).parse(listing, frame)
-        return cls(frame, driver, actual, leftover, foreign, listing.blind, now)
+        strangers = [(each, each.parse(listing, frame)) for each in others(driver)]
+        leftovers = tuple((each, actual) for each, actual in strangers if actual.present)
+        # Ports behind a proxy are never opened: no packet filter can take them away.
+        blind = listing.blind and driver.backend != "proxy"
+        return cls(frame, driver, driver.parse(listing, frame), leftovers, foreign, blind, now)
 
     @property
     def carried(self) -> Table:
-        """All that leads somewhere, by either driver."""
-        return {**self.leftover.forwards, **self.actual.forwards}
+        """All that leads somewhere, by whatever driver."""
+        tables = [*(actual.forwards for _, actual in self.leftovers), self.actual.forwards]
+        return {port: target for table in tables for port, target in table.items()}
 
     def differs_from(self, table: Table) -> bool:
         """Whether somebody changed what was loaded as ``table``."""
         return not self.actual.intact or self.actual.forwards != table
 
     def loads(self, desired: Table, change: Change, *, cuts: bool) -> list[tuple[Backend, str]]:
-        """Inputs by backend: ours first, so that forwards go on while the other driver's objects are removed."""
+        """Inputs by backend: ours first, so that forwards go on while other drivers' objects are removed."""
         loads: list[tuple[Backend, str]] = []
         if change.needed or cuts:
             rules = self.driver.render(self.frame, desired, change, self.actual) if change.needed else ""
             loads.append((self.driver.backend, rules))
-        if self.leftover.present:
-            old = other(self.driver)
-            loads.append((old.backend, old.render_removal(self.frame, self.leftover)))
-        return loads
+        return loads + [(old.backend, old.render_removal(self.frame, actual)) for old, actual in self.leftovers]
 
 
 class GatewaySync:
@@ -142,7 +143,8 @@ class GatewaySync:
     async def reconcile(self) -> SyncPass:
         """Look where it is due, load what differs, write what the gateway has confirmed."""
         unread = self._books.unread() is not None
-        work = Work.of(self._books.forwards(), self._gateway.name, unread=unread)
+        names = self._policy.backend == "proxy"
+        work = Work.of(self._books.forwards(), self._gateway.name, unread=unread, names=names)
         guard = self._guard()
         if guard is None:
             return SyncPass(self._gateway.name, "not-leading")
@@ -197,7 +199,7 @@ class GatewaySync:
         if not listed(driver, listing):
             return Unanswered(f"rules cannot be listed with {driver.backend} here")
         if listing.nat is not None:
-            self._conflicts = tuple(conflicts(listing, frame))
+            self._conflicts = tuple(conflicts(listing, frame)) if driver.backend != "proxy" else ()
         picture = Picture.of(listing, frame, driver, self._conflicts, now)
         around = frame.around(work.held(picture.carried))
         self._picture = picture if around == frame else Picture.of(listing, around, driver, self._conflicts, now)
@@ -228,7 +230,7 @@ class GatewaySync:
                 failed = self._failed(result)
                 return replace(failed, backend=backend, conflicts=picture.conflicts, blind=picture.blind)
         self._loaded = work.desired
-        if not change.whole and not picture.leftover.present:
+        if not change.whole and not picture.leftovers:
             self._picture = replace(picture, actual=replace(picture.actual, forwards=work.desired))
         return replace(report, outcome="loaded", added=len(change.add), removed=len(change.remove), whole=change.whole)
 

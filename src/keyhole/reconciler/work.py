@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from keyhole.domain import LIVE, Grant, GrantPhase, JobForwards
+from keyhole.domain import LIVE, Forward, Grant, GrantPhase, JobForwards
 from keyhole.interfaces import Versioned
 from keyhole.nat.model import Table, Target
 from keyhole.retirement import in_phase
@@ -34,19 +34,24 @@ class Work:
     """There are records that cannot be read: what nobody names may be theirs."""
 
     @classmethod
-    def of(cls, forwards: Mapping[str, Versioned], gateway: str, *, unread: bool = False) -> "Work":
-        """Pick the share of ``gateway``."""
+    def of(
+        cls, forwards: Mapping[str, Versioned], gateway: str, *, unread: bool = False, names: bool = False
+    ) -> "Work":
+        """Pick the share of ``gateway``; ``names``: it tells forwards apart by their host names."""
         work = cls(gateway, unread=unread)
         for versioned in forwards.values():
             own = [grant for grant in versioned.record.grants if grant.gateway == gateway]
             for grant in own:
-                work._add(grant)
+                work._add(grant, names=names)
             if any(grant.phase in {GrantPhase.RESERVED, GrantPhase.CLOSING} for grant in own):
                 work.moving.append(versioned)
         return work
 
-    def _add(self, grant: Grant) -> None:
-        table = {each.external_port: Target(each.internal_address, each.internal_port) for each in grant.forwards}
+    def _add(self, grant: Grant, *, names: bool) -> None:
+        table = {
+            each.external_port: Target(each.internal_address, each.internal_port, _name(grant, each) if names else "")
+            for each in grant.forwards
+        }
         self.named.update(table)
         if grant.phase in LIVE:
             self.desired.update(table)
@@ -78,3 +83,8 @@ class Work:
         record = versioned.record.model_copy(update={"grants": after})
         opened, closed = own.count(GrantPhase.RESERVED), own.count(GrantPhase.CLOSING)
         return Confirmation(record, versioned.revision, opened, closed) if own else None
+
+
+def _name(grant: Grant, forward: Forward) -> str:
+    """What the proxy is asked for; empty where the grant is from before there was one, and leads nobody anywhere."""
+    return grant.public(forward)[0].lower() if grant.public_port else ""

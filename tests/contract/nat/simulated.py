@@ -105,7 +105,7 @@ class SimulatedHost:
         gateway = next(each for each in self.world.machines.values() if each.address == address)
         if (target := gateway.connect(self.name, port)) is None:
             raise ConnectionRefusedError
-        return Client(gateway, gateway.flows[-1], self.world.listeners[target])
+        return Client(gateway, gateway.flows[-1], self.world.listeners[target.address, target.port])
 
     def hear(self, address: str, port: int) -> bytes | None:
         try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keyhole.nat.choice import DRIVERS, other
+from keyhole.nat.choice import DRIVERS, others
 from keyhole.nat.model import Backend, Target
 from tests.contract.nat.conftest import OUTER, WEB, Bench, Either
 from tests.contract.nat.world import World, is_cut
@@ -104,7 +104,7 @@ async def test_foreign_tables_stay_whatever_is_loaded(real_world: World, backend
 
 
 async def test_fault_35a_two_installations_share_a_gateway(bench: Bench) -> None:
-    neighbour = Bench(bench.world, other(bench.driver).backend, "xyz789")
+    neighbour = Bench(bench.world, others(bench.driver)[0].backend, "xyz789")
     twin = Bench(bench.world, bench.driver.backend, "abc1234")
     bench.world.hosts["node1"].serve(50001, b"ours\n")
     bench.world.hosts["node2"].serve(51001, b"neighbour\n")

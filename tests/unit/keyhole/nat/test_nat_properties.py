@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from keyhole.domain import Fence
 from keyhole.gateway import Guard, cuts_of, load
-from keyhole.nat.choice import DRIVERS, other
+from keyhole.nat.choice import DRIVERS, others
 from keyhole.nat.conflicts import conflicts
 from keyhole.nat.model import Actual, Driver, Listing, Table, Target, difference
 from tests.support.effort import effort
@@ -123,6 +123,7 @@ jsons = st.lists(objects, max_size=4).map(lambda listed: json.dumps({"nftables":
 ALLOWED = re.compile(
     r"\*(nat|filter)|COMMIT|:bwv-abc123-\w+ - \[0:0\]|-[AFX] bwv-abc123-\S+.*|-[ID] \S+ .*bwv-abc123-\w+"
     r"|#cut [0-9]+ [0-9.]+ [0-9]+|(add|delete) (element|table) ip bwv-abc123.*"
+    r"|=|[+-][0-9]+ [0-9]+/[0-9.]+/[0-9]+"
 )
 
 
@@ -137,10 +138,10 @@ def test_no_listing_raises_or_puts_a_word_of_its_own_into_a_load(
     listing = Listing(True, nft, nat, filtered)
     list(conflicts(listing, FRAME))
     for driver in DRIVERS.values():
-        actual, leftover = driver.parse(listing, FRAME), other(driver).parse(listing, FRAME)
+        actual = driver.parse(listing, FRAME)
         change = difference(actual, desired)
         assert {port for port in actual.forwards if not 0 < port < 65536} == set()
-        loads = [(other(driver), other(driver).render_removal(FRAME, leftover))]
+        loads = [(each, each.render_removal(FRAME, each.parse(listing, FRAME))) for each in others(driver)]
         loads += [(driver, driver.render(FRAME, desired, change, actual))] if change.needed else []
         for filter_, rules in loads:
             sent = load(GUARD, filter_.backend, rules, cuts_of(change.remove)).stdin.decode()
