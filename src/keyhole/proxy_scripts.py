@@ -23,17 +23,20 @@ table=$5 socket=$7
     + """\
 path=$(map_path) || end fault haproxy does not answer at "$socket"
 [ -n "$path" ] || end fault haproxy has no map "$table.map": see its configuration
-rules=$(printf '%s\\n' "$input" | grep '^[=+-]')
+rules=$(printf '%s\\n' "$input" | grep -v '^#cut ')
 if [ -n "$rules" ]; then
     old=$(entries "$path") || end fault haproxy does not answer at "$socket"
     new=$({ printf '%s\\n' "$old" | sed 's/^0x[0-9a-f]* /</'; printf '%s\\n' "$rules"; } | awk '
+        function fail(why) { print why > "/dev/stderr"; bad = 1; exit }
         { sign = substr($0, 1, 1); entry = substr($0, 2) }
-        entry == "" { if (sign == "=") { split("", held); whole = 1 }; next }
-        NF != 2 || split(entry, pair, " ") != 2 { print "broken line" > "/dev/stderr"; bad = 1; exit }
-        sign == "<" { held[pair[1]] = pair[2] }
-        sign == "-" && held[pair[1]] != pair[2] { print "not there: " pair[1] > "/dev/stderr"; bad = 1; exit }
+        $0 == "" { next }
+        $0 == "=" { split("", held); next }
+        sign == "?" { if ((count += 0) != $2) fail("there are " count " entries, not " $2); next }
+        NF != 2 || index("<+-", sign) == 0 || split(entry, pair, " ") != 2 { fail("broken line") }
+        sign == "<" { held[pair[1]] = pair[2]; count++ }
+        sign == "-" && held[pair[1]] != pair[2] { fail("not there: " pair[1]) }
         sign == "-" { delete held[pair[1]] }
-        sign == "+" && pair[1] in held { print "already there: " pair[1] > "/dev/stderr"; bad = 1; exit }
+        sign == "+" && pair[1] in held { fail("already there: " pair[1]) }
         sign == "+" { held[pair[1]] = pair[2] }
         END { if (bad) exit 1; for (key in held) print key, held[key] }' 2>&1) ||
         end refused "$(printf %s "$new" | tr '\\n' ' ' | cut -c -500)"
@@ -80,5 +83,6 @@ end uncut
 )
 """Arguments: sudo (unused), file, generation, epoch, name of ours, length of stdin, HAProxy's stats socket.
 
-Stdin: ``=`` (all anew), ``-name way``, ``+name way``, then the ``#cut`` lines.  One transaction, then the cuts.
+Stdin: ``=`` (all anew) or ``? entries``, then ``-name way``, ``+name way``, then the ``#cut`` lines.
+One transaction, then the cuts.
 """

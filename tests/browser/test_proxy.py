@@ -1,4 +1,4 @@
-"""Single-port mode: Jupyter by HTTPS at one port, let in by what *Connect* brings; 403 without it, or with another's."""
+"""Single-port mode: Jupyter by HTTPS at one port, let in by a cookie; 403 without it, or with that of another job."""
 
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -108,7 +108,7 @@ def test_nobody_comes_in_without_the_cookie_or_with_that_of_another_job(
     with opened(owner, "jupyter") as other:
         neighbour = visitor()
         enter(neighbour, other)
-        expect(neighbour.locator(".jp-LauncherCard").first).to_be_visible(timeout=PATIENCE)
+        expect(neighbour.locator(".jp-LabShell")).to_be_visible(timeout=PATIENCE)
         (cookie,) = [each for each in neighbour.context.cookies() if each.get("name") == "__Host-bwvisu"]
         host = urlsplit(lab.url).hostname
         neighbour.context.add_cookies(

@@ -22,6 +22,6 @@ async def configuration(settings: Settings, cluster: str, gateway: str, bind: st
     async with base(settings) as opened:
         drawn = await installation(opened.store, opened.keys)
     name = frame_name(drawn.id)
-    host = f"[{own.external_ip}]" if own.external_ip.version == 6 else own.external_ip  # noqa: PLR2004 the protocol's
+    host = f"[{own.external_ip}]" if own.external_ip.version == 6 else own.external_ip
     place = Place.of(name, socket=own.proxy_socket, group=group or own.user, folder=folder)
     return haproxy(name, place, known.compute_networks, bind=bind or f"{host}:{proxy.port}", port=proxy.port)

@@ -5,9 +5,10 @@ names the way and is never opened.  HAProxy's configuration is the administrator
 (`keyhole.proxy_config`): it looks the host name up in the map ``bwv-<installation>.map``, whose values are
 ``external port/address/port``.  Nothing else of HAProxy is ours.
 
-Review notes: the input says what must be there, what must go (``-``) and what comes (``+``), or everything anew
-(``=``); the text on the gateway makes the wanted map of it, loads that as a new version, compares what HAProxy took
-with it, and only then commits (`keyhole.proxy_scripts`).  A change against an outdated picture is refused there.
+Review notes: the input says how many entries must be there (``?``), which must go (``-``) and which come (``+``), or
+everything anew (``=``).  The text on the gateway makes the wanted map of it, loads that as a new version, compares
+what HAProxy took with it, and only then commits (`keyhole.proxy_scripts`).  A change against an outdated picture is
+refused there.
 HAProxy keeps its map in memory: after a restart it is empty, which is seen as drift and mended by the next look.
 """
 
@@ -41,10 +42,11 @@ class Proxy:
 
     def render(self, frame: Frame, desired: Table, change: Change, actual: Actual) -> str:
         """Input of the text that loads it."""
-        del frame, actual
+        del frame
         if change.whole:
             return "\n".join(["=", *_lines("+", desired)])
-        return "\n".join([*_lines("-", change.remove), *_lines("+", change.add)])
+        expected = f"? {len(actual.forwards)}"
+        return "\n".join([expected, *_lines("-", change.remove), *_lines("+", change.add)])
 
     def render_removal(self, frame: Frame, actual: Actual) -> str:
         """An empty map."""

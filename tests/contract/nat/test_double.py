@@ -12,7 +12,7 @@ from keyhole.gateway import Remote, load, look, probe, resolve
 from keyhole.interfaces import Answer
 from keyhole.nat.choice import DRIVERS
 from keyhole.nat.model import Backend, Frame, Table, Target
-from tests.contract.nat.conftest import WEB, Bench, Either, a_world_of
+from tests.contract.nat.conftest import FILTERS, WEB, Bench, Either, a_world_of
 
 NETWORKS = tuple(map(IPv4Network, ("10.77.0.0/24", "10.79.0.0/16", "10.80.0.9/32")))
 MORE: Table = {50003: Target("10.77.0.101", 9), 50001: Target("10.77.0.102", 8), 50002: Target("10.77.0.102", 7)}
@@ -51,7 +51,7 @@ INPUTS: Mapping[Backend, Sequence[str]] = {
 """What drivers render, what is left of it where it was cut short, and what neither filter takes."""
 
 
-@pytest.fixture(params=list(DRIVERS))
+@pytest.fixture(params=FILTERS)
 def backend(request: pytest.FixtureRequest) -> Backend:
     return DRIVERS[request.param].backend
 

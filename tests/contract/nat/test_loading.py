@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from keyhole.domain import Fence
 from keyhole.gateway import Fenced, Loaded, Refused, Unanswered, load, look, read_load, read_look
-from keyhole.nat.choice import DRIVERS
 from keyhole.nat.model import Backend, Table, Target, difference
-from tests.contract.nat.conftest import WEB, Bench, Either
+from tests.contract.nat.conftest import FILTERS, WEB, Bench, Either
 from tests.contract.nat.world import World
 
 targets = st.builds(Target, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535))
@@ -21,7 +20,7 @@ BIG: Table = {50000 + n: Target("10.77.0.101", 50000 + n) for n in range(10_000)
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=tables, after=tables)
-@pytest.mark.parametrize("backend", list(DRIVERS))
+@pytest.mark.parametrize("backend", FILTERS)
 def test_what_is_loaded_is_what_is_read_back(world: Either, backend: Backend, before: Table, after: Table) -> None:
     """Synchronous, since hypothesis runs the body many times within one world."""
 
@@ -105,7 +104,7 @@ async def test_a_change_against_an_outdated_picture_is_refused(bench: Bench) -> 
     assert (await bench.actual()).forwards == {50009: Target("10.77.0.102", 9)}
 
 
-@pytest.mark.parametrize("backend", list(DRIVERS))
+@pytest.mark.parametrize("backend", FILTERS)
 async def test_ten_thousand_forwards_and_one_more(
     real_world: World, backend: Backend, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from keyhole.domain import Fence, ForwardPolicy, GrantPhase, JobForwards
+from keyhole.proxy_scripts import LOAD_PROXY
 from keyhole.readiness import services_ready
 from keyhole.reconciler import ForwardsReconciler, GatewayBoard, GatewaySync, ProbeBoard, Prober
 from keyhole.scripts import LOAD, LOOK, PROBE
@@ -63,7 +64,7 @@ class Leader:
 
     def scripts(self) -> list[str]:
         """What was run since this was last asked."""
-        names = {LOOK: "look", LOAD: "load", PROBE: "probe"}
+        names = {LOOK: "look", LOAD: "load", LOAD_PROXY: "load", PROBE: "probe"}
         told = [names.get(script, "other") for _, script in self.shell.scripts]
         self.shell.scripts.clear()
         return told
