@@ -11,7 +11,7 @@ from typing import NamedTuple
 from keyhole.domain import Fence, Gateway, host_name
 from keyhole.interfaces import Answer, NoAnswer
 from keyhole.nat.model import Backend, Listing, Table, Target, frame_name
-from keyhole.proxy_scripts import LOAD_PROXY
+from keyhole.proxy_scripts import LOAD_PROXY, TRAFFIC_PROXY
 from keyhole.scripts import LOAD, LOOK, PROBE, RESOLVE
 
 
@@ -37,6 +37,17 @@ class Unanswered(NamedTuple):
     """The gateway could not do it, or what it did is unknown."""
 
     reason: str
+
+
+class Traffic(NamedTuple):
+    """Of one external port at a proxy, since HAProxy was started or the port was quiet for a day."""
+
+    connections: int
+    """Requests, and connections that became something else (WebSockets), which are served now."""
+    received: int
+    """Bytes from users; a connection that lives on is counted as it goes."""
+    sent: int
+    """Bytes to users."""
 
 
 class Loaded(NamedTuple):
@@ -81,6 +92,11 @@ def load(guard: Guard, backend: Backend, rules: str, cuts: Iterable[tuple[int, T
         own = (frame_name(guard.installation), str(len(text)), guard.gateway.proxy_socket)
         return Remote(LOAD_PROXY, (*guard.args(), *own), text)
     return Remote(LOAD, (*guard.args(), backend, str(len(text))), text)
+
+
+def traffic(guard: Guard) -> Remote:
+    """What has passed a gateway's proxy, which conntrack does not see by forward."""
+    return Remote(TRAFFIC_PROXY, (guard.gateway.sudo, frame_name(guard.installation), guard.gateway.proxy_socket), b"")
 
 
 def probe(gateway: Gateway, targets: Iterable[Target]) -> Remote:
@@ -137,6 +153,19 @@ def read_resolve(answer: Answer | NoAnswer) -> Mapping[str, Sequence[str]] | Una
         name, _, address = line.partition(" ")
         if address:
             found.setdefault(name, []).append(address)
+    return found
+
+
+def read_traffic(answer: Answer | NoAnswer) -> Mapping[int, Traffic] | Unanswered:
+    """External port -> what has passed; ports that nobody has asked for are missing."""
+    body = _body(answer)
+    if not isinstance(body, str):
+        return Unanswered(str(body))
+    found = {}
+    for line in body.splitlines():
+        counted = {name: int(number) for name, number in re.findall(r"\b(\w+)=([0-9]{1,20})\b", line)}
+        if {"key", "conn_cur", "bytes_in_cnt", "bytes_out_cnt"} <= counted.keys():
+            found[counted["key"]] = Traffic(counted["conn_cur"], counted["bytes_in_cnt"], counted["bytes_out_cnt"])
     return found
 
 

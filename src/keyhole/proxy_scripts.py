@@ -11,6 +11,21 @@ Beside the tools that the packet filters' texts need: ``awk`` and ``timeout``.
 
 from keyhole.scripts import FENCE, INPUT, MAP, PRELUDE
 
+TRAFFIC_PROXY = (
+    PRELUDE
+    + """\
+table=$2 socket=$3
+"""
+    + MAP
+    + """\
+shown=$(printf 'show table %s;show map\\n' "$table" | ask)
+case $shown in *"# id (file)"*) ;; *) end fault haproxy does not answer at "$socket" ;; esac
+printf '%s\\n' "${shown%%"# id (file)"*}"
+end ok
+"""
+)
+"""Arguments: sudo (unused), name of ours, HAProxy's stats socket.  Prints the counters of all external ports."""
+
 LOAD_PROXY = (
     PRELUDE
     + INPUT

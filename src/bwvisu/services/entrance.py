@@ -33,9 +33,9 @@ class Entrance:
     def token(self, host: str, now: float) -> str:
         """For ``host`` and nobody else, from ``now`` (seconds since 1970) on."""
         head, claims = {"alg": "ES256", "typ": "JWT"}, {"host": host, "exp": int(now + self.lifetime)}
-        signed = f"{_part(json.dumps(head).encode())}.{_part(json.dumps(claims).encode())}"
+        signed = f"{part(json.dumps(head).encode())}.{part(json.dumps(claims).encode())}"
         r, s = decode_dss_signature(self.key.sign(signed.encode(), ECDSA(SHA256())))
-        return f"{signed}.{_part(r.to_bytes(_HALF, 'big') + s.to_bytes(_HALF, 'big'))}"
+        return f"{signed}.{part(r.to_bytes(_HALF, 'big') + s.to_bytes(_HALF, 'big'))}"
 
 
 def entrances(clusters: Mapping[str, ClusterSettings]) -> dict[str, Entrance]:
@@ -56,5 +56,6 @@ def _key(path: Path) -> EllipticCurvePrivateKey:
     return key
 
 
-def _part(content: bytes) -> str:
+def part(content: bytes) -> str:
+    """One part of a token: base64url without padding (RFC 7515, 2)."""
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

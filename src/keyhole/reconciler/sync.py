@@ -1,6 +1,6 @@
 """One gateway's rules: what the ledger wants against what is there, loaded in one fenced transaction per batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from typing import Literal
@@ -13,7 +13,7 @@ from keyhole.gateway import Fenced, Guard, Loaded, Refused, Remote, Unanswered, 
 from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer, Office
 from keyhole.nat.choice import choose, listed, others
 from keyhole.nat.conflicts import Conflict, conflicts
-from keyhole.nat.model import Actual, Backend, Change, Driver, Frame, Listing, Table, difference
+from keyhole.nat.model import Actual, Backend, Change, Driver, Frame, Listing, Table, Target, difference
 from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import GatewayBoard, GatewayState
 from keyhole.reconciler.work import Work
@@ -27,6 +27,8 @@ _BLIND = "iptables-save has worked here and does not now: foreign rules on ports
 
 _log = structlog.get_logger(__name__)
 
+Cuts = Sequence[tuple[int, Target]]
+"""Forwards whose connections must end: (external port, target)."""
 Outcome = Literal["in-step", "loaded", "unreachable", "fenced", "refused", "uncut", "not-leading"]
 Failure = Fenced | Refused | Uncut | Unanswered
 _OUTCOMES: Mapping[type[Failure], Outcome] = {
@@ -95,13 +97,22 @@ class Picture:
         """Whether somebody changed what was loaded as ``table``."""
         return not self.actual.intact or self.actual.forwards != table
 
-    def loads(self, desired: Table, change: Change, *, cuts: bool) -> list[tuple[Backend, str]]:
-        """Inputs by backend: ours first, so that forwards go on while other drivers' objects are removed."""
-        loads: list[tuple[Backend, str]] = []
-        if change.needed or cuts:
+    def loads(self, desired: Table, change: Change, closing: Table) -> list[tuple[Backend, str, Cuts]]:
+        """Inputs by backend: ours first, so that forwards go on while other drivers' objects are removed.
+
+        Packet filters share the kernel's connections, a proxy has its own: those of a left-over end with it, since
+        whoever serves now could not cut them later.
+        """
+        loads: list[tuple[Backend, str, Cuts]] = []
+        cuts = remote.cuts_of(change.remove, closing)
+        if change.needed or closing:
             rules = self.driver.render(self.frame, desired, change, self.actual) if change.needed else ""
-            loads.append((self.driver.backend, rules))
-        return loads + [(old.backend, old.render_removal(self.frame, actual)) for old, actual in self.leftovers]
+            loads.append((self.driver.backend, rules, cuts))
+        for old, actual in self.leftovers:
+            apart = "proxy" in {old.backend, self.driver.backend}
+            ends = remote.cuts_of(change.remove, closing, actual.forwards) if apart else cuts
+            loads.append((old.backend, old.render_removal(self.frame, actual), ends))
+        return loads
 
 
 class GatewaySync:
@@ -218,13 +229,12 @@ class GatewaySync:
             conflicts=picture.conflicts,
             blind=picture.blind,
         )
-        loads = picture.loads(work.desired, change, cuts=bool(work.closing))
+        loads = picture.loads(work.desired, change, work.closing)
         if not loads:
             return report
         # The result is unknown until all is loaded; after a load of the whole, the next pass looks at it.
         self._picture, self._loaded = None, None
-        cuts = remote.cuts_of(change.remove, work.closing)
-        for backend, rules in loads:
+        for backend, rules, cuts in loads:
             result = remote.read_load(await self._run(remote.load(guard, backend, rules, cuts)))
             if not isinstance(result, Loaded):
                 failed = self._failed(result)

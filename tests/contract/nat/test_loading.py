@@ -13,7 +13,7 @@ from keyhole.nat.model import Backend, Table, Target, difference
 from tests.contract.nat.conftest import FILTERS, WEB, Bench, Either
 from tests.contract.nat.world import World
 
-targets = st.builds(Target, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535))
+targets = st.builds(Target, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535), st.just(""))
 tables = st.dictionaries(st.integers(50000, 60000), targets, max_size=100)
 BIG: Table = {50000 + n: Target("10.77.0.101", 50000 + n) for n in range(10_000)}
 
