@@ -182,7 +182,7 @@ def show(name: str, table: NftTable) -> str:
 
 
 def _shown_map(table: str, forwards: Mapping[int, Target]) -> dict[str, Any]:
-    elements = [[port, {"concat": list(target)}] for port, target in sorted(forwards.items())]
+    elements = [[port, {"concat": list(target[:2])}] for port, target in sorted(forwards.items())]
     return {
         "family": "ip",
         "name": "forwards",
