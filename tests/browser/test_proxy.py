@@ -122,6 +122,20 @@ def test_nobody_comes_in_without_the_cookie_or_with_that_of_another_job(
         expect(neighbour.get_by_role("heading")).to_have_text(REFUSAL)
 
 
+def test_a_desktop_s_password_stays_in_the_fragment_on_the_way_through_the_door(
+    owner: Person, visitor: Callable[[], Page]
+) -> None:
+    """The page is asked for by POST, answered with the cookie and a redirect; what stands behind ``#`` stays there."""
+    with opened(owner, "desktop", session="icewm") as job:
+        page = visitor()
+        sent = addresses_of(page)
+        enter(page, job)
+        expect(page.locator("#noVNC_container canvas")).to_be_visible(timeout=PATIENCE)
+        assert urlsplit(page.url).fragment == urlsplit(job.url).fragment
+        assert job.form
+        assert not [address for address in sent if job.form["fields"]["bwvisu_enter"] in address]
+
+
 def test_connect_in_the_portal_opens_a_terminal_and_its_end_closes_the_connection(
     browser: Browser, service: LocalService, owner: Person
 ) -> None:
