@@ -6,11 +6,12 @@ given, always on one gateway.  A *run* is one start of a job's script: ``attempt
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +21,30 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
 Choice = Literal["auto", "nftables", "iptables", "proxy"]
 """What the settings may name to carry a gateway's forwards; ``auto``: nftables where it works, else iptables."""
+Family = Literal[4, 6]
+"""Of addresses: IPv4 or IPv6."""
+Network = IPv4Network | IPv6Network
+Sources = frozenset[Network] | None
+"""Whose connections pass: those from disjoint networks of one family, perhaps of none; None: everybody's."""
+
+
+def sources(networks: Iterable[Network], family: Family) -> Sources:
+    """Those of the family, joined where they touch or overlap, so that equal sets of addresses are equal.
+
+    A network of all addresses is everybody: packet filters do not print it as a source.
+    """
+    own: list[IPv4Network] | list[IPv6Network]
+    if family == 4:
+        own = list(collapse_addresses(each for each in networks if isinstance(each, IPv4Network)))
+    else:
+        own = list(collapse_addresses(each for each in networks if isinstance(each, IPv6Network)))
+    return None if any(each.prefixlen == 0 for each in own) else frozenset(own)
+
+
+@lru_cache(65536)
+def network(text: str) -> Network:
+    """Read a network, or a single address; raises ValueError where it is none, or bits of a host are set."""
+    return ip_network(text)
 
 
 def host_name(text: str) -> bool:
@@ -196,6 +221,11 @@ class Gateway:
     """Where users reach its proxy; None: it has none, and each forward is reached at its external port."""
     proxy_socket: str = ""
     """Absolute path of HAProxy's stats socket there; empty: there is none, and never was."""
+
+    @property
+    def family(self) -> Family:
+        """What it carries: addresses of users and compute nodes of its external address's family."""
+        return 4 if ip_address(self.external_ip).version == 4 else 6
 
     def public_host(self, job_id: str) -> str:
         """The host part of a job's address at this gateway."""

@@ -8,11 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from keyhole.domain import Fence, Gateway, host_name
+from keyhole.domain import Family, Fence, Gateway, host_name
 from keyhole.interfaces import Answer, NoAnswer
-from keyhole.nat.model import Backend, Listing, Table, Target, frame_name
+from keyhole.nat.model import Backend, Flow, Listing, Table, Target, frame_name
 from keyhole.proxy_scripts import LOAD_PROXY, TRAFFIC_PROXY
 from keyhole.scripts import LOAD, LOOK, PROBE, RESOLVE
+
+_FAMILIES: Mapping[Family, str] = {4: "ip", 6: "ip6"}
+"""As nft calls them."""
+UNLISTED = "connections that must end could not be listed by conntrack"
 
 
 class Fenced(NamedTuple):
@@ -78,20 +82,25 @@ class Guard(NamedTuple):
         return self.gateway.sudo, name, str(self.fence.generation), str(self.fence.epoch)
 
 
-def look(guard: Guard, table: str) -> Remote:
-    """List the packet filters and the proxy's map; ``table``: the name that nftables and HAProxy know ours by."""
-    return Remote(LOOK, (*guard.args(), table, guard.gateway.proxy_socket), b"")
+def look(guard: Guard, table: str, *, flows: bool = False) -> Remote:
+    """List the packet filters and the proxy's map, and, with ``flows``, what is translated.
+
+    ``table``: the name that nftables and HAProxy know ours by.
+    """
+    gateway = guard.gateway
+    own = (table, _FAMILIES[gateway.family], "flows" if flows else "", gateway.proxy_socket)
+    return Remote(LOOK, (*guard.args(), *own), b"")
 
 
-def load(guard: Guard, backend: Backend, rules: str, cuts: Iterable[tuple[int, Target]]) -> Remote:
-    """Load ``rules`` in one transaction, then cut the connections of ``cuts`` (external port, target)."""
-    lines = (f"#cut {port} {target.address} {target.port}" for port, target in cuts)
+def load(guard: Guard, backend: Backend, rules: str, cuts: Iterable[tuple[int, str, Target]]) -> Remote:
+    """Load ``rules`` in one transaction, then cut the connections of ``cuts``, see `cuts_of`."""
+    lines = (f"#cut {port} {source} {target.address} {target.port}" for port, source, target in cuts)
     # The trailing newlines that `$(cat)` strips must not be counted.
     text = "\n".join(filter(None, [rules, *lines])).rstrip("\n").encode()
     if backend == "proxy":
         own = (frame_name(guard.installation), str(len(text)), guard.gateway.proxy_socket)
         return Remote(LOAD_PROXY, (*guard.args(), *own), text)
-    return Remote(LOAD, (*guard.args(), backend, str(len(text))), text)
+    return Remote(LOAD, (*guard.args(), backend, str(len(text)), _FAMILIES[guard.gateway.family]), text)
 
 
 def traffic(guard: Guard) -> Remote:
@@ -101,7 +110,7 @@ def traffic(guard: Guard) -> Remote:
 
 def probe(gateway: Gateway, targets: Iterable[Target]) -> Remote:
     """Ask for each target whether something accepts connections there."""
-    lines = sorted({f"{target.address}:{target.port}\n" for target in targets})
+    lines = sorted({f"{target}\n" for target in targets})
     each = max(1, min(8, len(lines) // 32))
     return Remote(PROBE, (gateway.sudo, str(each)), "".join(lines).encode("ascii"))
 
@@ -112,7 +121,8 @@ def resolve(gateway: Gateway, names: Iterable[str]) -> Remote:
     bad = [name for name in wanted if not host_name(name)]
     if bad:
         raise ValueError(f"not a host name: {bad[0]!r}")
-    return Remote(RESOLVE, (gateway.sudo,), "".join(f"{name}\n" for name in wanted).encode("ascii"))
+    stdin = "".join(f"{name}\n" for name in wanted).encode("ascii")
+    return Remote(RESOLVE, (gateway.sudo, str(gateway.family)), stdin)
 
 
 def read_look(answer: Answer | NoAnswer) -> Listing | Fenced | Unanswered:
@@ -124,8 +134,9 @@ def read_look(answer: Answer | NoAnswer) -> Listing | Fenced | Unanswered:
     works, proxy = "works" in sections, sections.get("proxy")
     if not works and sections.get("nat") is None and proxy is None:
         return Unanswered("neither nft nor iptables-save works here")
-    nft = sections.get("nft") if works else None
-    return Listing(works, nft, sections.get("nat"), sections.get("filter"), "blind" in sections, proxy)
+    flows = _flows(sections["flows"]) if "flows" in sections else None
+    nft, blind = sections.get("nft") if works else None, "blind" in sections
+    return Listing(works, nft, sections.get("nat"), sections.get("filter"), blind, flows, proxy)
 
 
 def read_load(answer: Answer | NoAnswer) -> Loaded | Fenced | Refused | Uncut | Unanswered:
@@ -139,12 +150,14 @@ def read_probe(answer: Answer | NoAnswer) -> Mapping[Target, bool] | Unanswered:
     body = _body(answer)
     if not isinstance(body, str):
         return Unanswered(str(body))
-    matches = (re.fullmatch(r"([0-9.]+):([0-9]{1,5}) ([01])", line) for line in body.splitlines())
-    return {Target(match[1], int(match[2])): match[3] == "0" for match in matches if match}
+    matches = (
+        re.fullmatch(r"(\[[0-9a-f:.]+\]:[0-9]{1,5}|[0-9.]+:[0-9]{1,5}) ([01])", line) for line in body.splitlines()
+    )
+    return {Target.parse(match[1]): match[2] == "0" for match in matches if match}
 
 
 def read_resolve(answer: Answer | NoAnswer) -> Mapping[str, Sequence[str]] | Unanswered:
-    """Name -> its IPv4 addresses, in the resolver's order; names that were not found are missing."""
+    """Name -> its addresses of the gateway's family, in the resolver's order; names that were not found are missing."""
     body = _body(answer)
     if not isinstance(body, str):
         return Unanswered(str(body))
@@ -169,9 +182,10 @@ def read_traffic(answer: Answer | NoAnswer) -> Mapping[int, Traffic] | Unanswere
     return found
 
 
-def cuts_of(*tables: Table) -> list[tuple[int, Target]]:
-    """The flows of these forwards."""
-    return sorted({(port, target) for table in tables for port, target in table.items()})
+def cuts_of(*tables: Table, flows: Iterable[Flow] = ()) -> list[tuple[int, str, Target]]:
+    """(external port, source, target) of all connections of these forwards, whatever their source, and of ``flows``."""
+    whole = {(port, "*", way.target) for table in tables for port, way in table.items()}
+    return sorted(whole | {(flow.port, flow.source, flow.target) for flow in flows})
 
 
 def _body(answer: Answer | NoAnswer) -> str | Fenced | Refused | Uncut | Unanswered:
@@ -193,8 +207,14 @@ def _failure(word: str, detail: str) -> Fenced | Refused | Uncut | Unanswered:
         case "refused":
             return Refused(detail)
         case "uncut":
-            return Uncut("the connections of removed forwards could not be listed by conntrack")
+            return Uncut(UNLISTED)
     return Unanswered(detail or word)
+
+
+def _flows(text: str) -> frozenset[Flow]:
+    """What `flows` of the texts prints."""
+    lines = (line.split() for line in text.splitlines() if line)
+    return frozenset(Flow(int(port), source, Target(address, int(inner))) for port, source, address, inner in lines)
 
 
 def _sections(body: str) -> Iterable[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from keyhole.domain import Fence, Grant, JobForwards, PortRequest, Refusal, Report, Run, Tenancy
+from keyhole.domain import Fence, Grant, JobForwards, Network, PortRequest, Refusal, Report, Run, Tenancy
 
 
 class LedgerUnavailable(Exception):
@@ -61,6 +61,13 @@ class Books(Protocol):
         """What else is owned on this cluster's gateways: by records that cannot be read, as far as they tell.
 
         None: every record can be read, so that what no record names belongs to nobody.
+        """
+        ...
+
+    def admitted(self, job_id: str) -> Sequence[Network]:
+        """From where connections to this job's forwards pass at this moment, where not everybody's do.
+
+        Empty: nobody's, also where no record of it could ever be read.
         """
         ...
 

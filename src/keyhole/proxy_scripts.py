@@ -80,7 +80,7 @@ for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     live=$(printf 'show sess all;show map\\n' | ask) || end uncut
     case $live in *"# id (file)"*) ;; *) end uncut ;; esac
     live=$({ printf '%s\\n' "$input" | grep '^#cut '; printf '%s\\n' "$live"; } | awk -v ours="backend=$table" '
-        $1 == "#cut" { cut["addr=" $3 ":" $4]; next }
+        $1 == "#cut" { cut["addr=" $4 ":" $5]; next }
         /^0x/ { session = substr($1, 1, length($1) - 1); own = 0 }
         $1 == ours { own = 1 }
         own && /^ *server=/ && $NF in cut { print "shutdown session " session }')

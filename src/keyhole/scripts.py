@@ -11,8 +11,10 @@ Beside the fence lies what a gateway knows of its filters, for leaders without a
 hold rules of ours, written before every load and removed only where a listing shows that it holds none; and a file
 that says that ``iptables-save`` has worked here.  A filter that cannot be asked goes on translating what it holds.
 
-Beside the commands of ``sudo`` (iptables, iptables-save, iptables-restore, nft, conntrack) a gateway needs ``flock``,
-``nc``, ``getent`` and ``xargs -P``.
+A gateway is of one address family, ``ip`` or ``ip6`` as nft calls them; of iptables' tools the family's are run.
+
+Beside the commands of ``sudo`` (iptables, iptables-save, iptables-restore or their ip6 twins, nft, conntrack) a gateway
+needs ``flock``, ``nc``, ``getent`` and ``xargs -P``.
 """
 
 PRELUDE = """\
@@ -21,6 +23,21 @@ umask 077
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/usr/local/sbin"
 sudo=$1
 end() { printf '\\nEND %s\\n' "$*"; exit 0; }
+"""
+
+_FAMILY = """\
+case $family in
+ip) iptables=iptables conntrack='conntrack -f ipv4' ;;
+ip6) iptables=ip6tables conntrack='conntrack -f ipv6' ;;
+*) end fault no family "$family" ;;
+esac
+# Port of the gateway, client, target's address and port of all that is translated.  Counters may stand in between.
+flows() {
+    listed=$($sudo $conntrack -L -p tcp --dst-nat 2>/dev/null) || return 1
+    there='src=\\([0-9a-f.:]*\\) dst=[^ ]* sport=[0-9]* dport=\\([0-9]*\\)'
+    back='src=\\([0-9a-f.:]*\\) dst=[^ ]* sport=\\([0-9]*\\) dport=[0-9]*'
+    printf '%s\\n' "$listed" | sed -n "s/^tcp .* $there .*$back.*/\\2 \\1 \\3 \\4/p" | sort -u
+}
 """
 
 FENCE = """\
@@ -69,8 +86,11 @@ LOOK = (
     + FENCE
     + MAP
     + """\
-table=$5 socket=$6 nl='
+table=$5 family=$6 socket=$8 nl='
 '
+"""
+    + _FAMILY
+    + """\
 section() {
     name=$1
     shift
@@ -79,7 +99,7 @@ section() {
     printf '== %s %s\\n%s\\n' "$name" "$status" "$out"
 }
 saved() {
-    section "$1" $sudo iptables-save -t "$1"
+    section "$1" $sudo "$iptables-save" -t "$1"
     [ "$status" = 0 ] || failed=$status
     case $out in
     # With status 0 it says that it cannot show the table: it holds rules of nft's own kind.
@@ -96,8 +116,8 @@ remember() {
 }
 section works $sudo nft list tables
 failed=$status ours=''
-case $nl$out$nl in *"${nl}table ip $table$nl"*) ours=yes ;; esac
-section nft $sudo nft -j list table ip "$table"
+case $nl$out$nl in *"${nl}table $family $table$nl"*) ours=yes ;; esac
+section nft $sudo nft -j list table "$family" "$table"
 [ -z "$ours" ] || failed=$status
 remember nftables
 failed=0 ours=''
@@ -107,9 +127,10 @@ saved filter
 remember iptables
 if [ "$seen" = 0 ]; then
     [ -e "$file.seen" ] || touch "$file.seen" || end fault cannot write "$file.seen"
-elif [ -e "$file.seen" ] && command -v iptables-save >/dev/null; then
+elif [ -e "$file.seen" ] && command -v "$iptables-save" >/dev/null; then
     printf '== blind 0\\n\\n'
 fi
+[ -z "$7" ] || section flows flows
 if [ -e "$file.proxy" ] || { [ -n "$socket" ] && [ -e "$socket" ]; }; then
     failed=1 ours=''
     if path=$(map_path); then
@@ -125,40 +146,46 @@ fi
 end ok
 """
 )
-"""Arguments: sudo, file, generation, epoch, name of ours, HAProxy's stats socket (may be empty).
+"""Arguments: sudo, file, generation, epoch, name of ours, family, whether to list flows (empty: no), HAProxy's socket.
 
-Prints each listing as a section with its exit status.  A map is listed where HAProxy has one of that name.
+Where the socket's path is empty or leads nowhere, there is no proxy; a map is listed where HAProxy has ours.
 
-``fault`` where a filter that may hold rules of ours cannot be listed.  A section ``blind``: ``iptables-save`` is here,
-has worked before, and does not now; foreign rules may be there unseen.
+Prints each listing as a section with its exit status.  ``fault`` where a filter that may hold rules of ours cannot be
+listed.  A section ``blind``: ``iptables-save`` is here, has worked before, and does not now; foreign rules may be there
+unseen.
 """
 
 LOAD = (
     PRELUDE
     + INPUT
+    + "family=$7\n"
     + FENCE
+    + _FAMILY
     + """\
 [ -e "$file.$5" ] || touch "$file.$5" || end fault cannot write "$file.$5"
 case $5 in
 nftables) load() { $sudo nft -f -; } ;;
-iptables) load() { $sudo iptables-restore --noflush -w 5; } ;;
+iptables) load() { $sudo "$iptables-restore" --noflush -w 5; } ;;
 esac
 out=$(printf '%s\\n' "$input" | load 2>&1) || end refused "$(printf %s "$out" | tr '\\n' ' ' | cut -c -500)"
 cuts=$(printf '%s\\n' "$input" | sed -n 's/^#cut //p')
 [ -n "$cuts" ] || end ok
-flows=$($sudo conntrack -L -p tcp --dst-nat 2>/dev/null) || end uncut
+flows=$(flows) || end uncut
 # Only what is alive is deleted: one call each, and most removed forwards have no connection.
-live=$(printf '%s\\n' "$flows" | sed -n \\
-    's/^tcp .* dport=\\([0-9]*\\) .*src=\\([0-9.]*\\) dst=[0-9.]* sport=\\([0-9]*\\) dport=.*$/\\1 \\2 \\3/p' | sort -u)
+live=$(printf '%s\\n' "$flows" | sed -e p -e 's/ [^ ]* / * /' | sort -u)
 [ -n "$live" ] || end ok
-printf '%s\\n' "$cuts" | grep -Fx -e "$live" | while read -r port address inner; do
+printf '%s\\n' "$cuts" | grep -Fx -e "$live" | while read -r port source address inner; do
+    [ "$source" = '*' ] && set -- || set -- --orig-src "$source"
     # Status 1: it ended by itself in the meantime.
-    $sudo conntrack -D -p tcp --orig-port-dst "$port" --reply-src "$address" --reply-port-src "$inner"
+    $sudo $conntrack -D -p tcp --orig-port-dst "$port" --reply-src "$address" --reply-port-src "$inner" "$@"
 done >/dev/null 2>&1
 end ok
 """
 )
-"""Arguments: sudo, file, generation, epoch, backend, length of stdin.  Loads stdin, then cuts the ``#cut`` flows."""
+"""Arguments: sudo, file, generation, epoch, backend, length of stdin, family.  Loads stdin, then cuts connections.
+
+Lines ``#cut port source address inner`` name them; ``*``: whatever their source.
+"""
 
 PROBE = (
     PRELUDE
@@ -166,22 +193,23 @@ PROBE = (
 command -v nc >/dev/null || end fault nc is missing
 xargs -P 32 -n "$2" sh -c '
     for target; do
-        nc -z -w 2 "${target%:*}" "${target#*:}" >/dev/null 2>&1
+        address=${target%:*} address=${address#\\[} address=${address%\\]}
+        nc -z -w 2 "$address" "${target##*:}" >/dev/null 2>&1
         echo "$target $?"
     done' sh
 end ok
 """
 )
-"""Arguments: sudo (unused), targets per process.  Stdin: lines ``address:port``."""
+"""Arguments: sudo (unused), targets per process.  Stdin: lines ``address:port``, IPv6 in brackets."""
 
 RESOLVE = (
     PRELUDE
     + """\
 xargs -P 16 -n 1 sh -c '
-    getent ahostsv4 "$1" | while read -r address kind _; do
+    getent "ahostsv$0" "$1" | while read -r address kind _; do
         [ "$kind" != STREAM ] || echo "$1 $address"
-    done' sh
+    done' "$2"
 end ok
 """
 )
-"""Arguments: sudo (unused).  Stdin: one host name per line."""
+"""Arguments: sudo (unused), 4 or 6.  Stdin: one host name per line."""

@@ -10,7 +10,7 @@ from itertools import count
 from typing import NamedTuple
 
 from keyhole.domain import Fence
-from keyhole.nat.model import Backend, Target
+from keyhole.nat.model import Backend, Target, Translation
 from keyhole.scripts import LOAD, LOOK, PROBE, RESOLVE
 from tests.simulation.gateway_fence import End, Fences, TooOld
 from tests.simulation.gateway_filter import Flow, Rejected, Ruleset, transactions
@@ -105,7 +105,11 @@ class SimGateway(Host):
         return self.fences.greatest
 
     def rules(self) -> Mapping[int, Target]:
-        """Our forwards that are in effect: external port -> target.  Cheap: worked out once per change."""
+        """Our forwards that are in effect: external port -> target."""
+        return {port: way.target for port, way in self.ruleset.own.items()}
+
+    def ways(self) -> Mapping[int, Translation]:
+        """The same, and who may enter.  Cheap: worked out once per change."""
         return self.ruleset.own
 
     def foreign_intact(self) -> bool:
@@ -114,14 +118,14 @@ class SimGateway(Host):
 
     # ---- users ------------------------------------------------------------------------------------------------
 
-    def translates(self, port: int) -> Target | None:
-        """Where a new connection to this port is led."""
-        return self.ruleset.translates(port)
+    def translates(self, port: int, client: str = "203.0.113.1") -> Target | None:
+        """Where a client's new connection to this port is led."""
+        return self.ruleset.translates(port, client)
 
     def connect(self, client: str, external_port: int) -> Target | None:
         """A user's new connection: whom it reaches, if anybody; lives on in `flows`."""
-        target = self.translates(external_port)
-        if target is None or not self.listening(target.address, target.port):
+        target = self.translates(external_port, client)
+        if target is None or not self.listening(*target):
             return None
         self.flows.append(Flow(next(self._numbers), client, external_port, target))
         self.on_change()
@@ -189,6 +193,8 @@ class SimGateway(Host):
         async with self.fences.fenced(args[1], _fence(args), check=without != "fence"):
             self._list_nft(args, streams, check=without != "memory")
             self._save(args, streams, check=without != "memory")
+            if args[6]:
+                streams.say(_section("flows", self._listed(args[0])))
 
     def _list_nft(self, args: Sequence[str], streams: Streams, *, check: bool) -> None:
         runs = self._sudo_works(args[0]) and self._nft_runs()
@@ -249,16 +255,21 @@ class SimGateway(Host):
         cuts = {tuple(line.split()[1:]) for line in text.splitlines() if line.startswith("#cut ")}
         if not cuts:
             return
-        if not self._sudo_works(sudo) or self.weather.strikes("gateway.conntrack-fails"):
+        if self._listed(sudo) is None:
             raise End("uncut")
-        self._keep([flow for flow in self.flows if _cut_line(flow) not in cuts])
+        self._keep([flow for flow in self.flows if not cuts & {flow.words(), flow.words(anybody=True)}])
+
+    def _listed(self, sudo: str) -> str | None:
+        """What `flows` of the texts prints; None: connections cannot be listed."""
+        if not self._sudo_works(sudo) or self.weather.strikes("gateway.conntrack-fails"):
+            return None
+        return "\n".join(sorted({" ".join(flow.words()) for flow in self.flows}))
 
     async def _probe(self, args: Sequence[str], streams: Streams, without: str) -> None:
         del args, without
         for target in (await streams.stdin.read()).decode().split():
             if not self.weather.strikes("gateway.probe-fails"):
-                address, _, port = target.partition(":")
-                streams.say(f"{target} {int(not self.listening(address, int(port or 0)))}\n")
+                streams.say(f"{target} {int(not self.listening(*Target.parse(target)))}\n")
 
     async def _resolve(self, args: Sequence[str], streams: Streams, without: str) -> None:
         del args, without
@@ -290,10 +301,6 @@ class SimGateway(Host):
 def _section(name: str, text: str | None) -> str:
     """What `section` prints; None: the command failed."""
     return f"== {name} {int(text is None)}\n{text or ''}\n"
-
-
-def _cut_line(flow: Flow) -> tuple[str, ...]:
-    return str(flow.port), flow.target.address, str(flow.target.port)
 
 
 def _fence(args: Sequence[str]) -> Fence:

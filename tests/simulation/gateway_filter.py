@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import ip_address
 from itertools import pairwise
 from typing import NamedTuple
 
-from keyhole.nat.model import Target
+from keyhole.nat.model import Flow as Known
+from keyhole.nat.model import Target, Translation
 from tests.simulation import gateway_iptables, gateway_nft
 from tests.simulation.gateway_nft import NftTable, Rejected
 
@@ -25,6 +27,15 @@ class Flow(NamedTuple):
     port: int
     """The gateway's."""
     target: Target
+
+    @property
+    def known(self) -> Known:
+        """As the leader knows it."""
+        return Known(self.port, self.client, self.target)
+
+    def words(self, *, anybody: bool = False) -> tuple[str, ...]:
+        """Port, client (``*``: whoever) and target, as texts and cuts name it."""
+        return str(self.port), "*" if anybody else self.client, self.target.address, str(self.target.port)
 
     def shown(self, gateway: str) -> str:
         """As ``conntrack -L`` prints it."""
@@ -76,20 +87,31 @@ class Ruleset:
             return Ruleset(gateway_nft.load(self.nft, transaction), self.iptables)
         return Ruleset(self.nft, [self.iptables, *gateway_iptables.restore(self.iptables, transaction)][-1])
 
-    def translates(self, port: int) -> Target | None:
-        """Where a new connection to this port is led: nftables first, its hook comes before iptables'."""
-        found = (table.in_effect[port] for table in self.nft.values() if port in table.in_effect)
-        return next(found, None) or gateway_iptables.translates(self.iptables["nat"], port)
+    def translates(self, port: int, client: str) -> Target | None:
+        """Where a client's new connection to this port is led: nftables first, its hook comes before iptables'."""
+        if self._stranger(port, client):
+            return None
+        found = (table.in_effect[port].target for table in self.nft.values() if port in table.in_effect)
+        return next(found, None) or gateway_iptables.translates(self.iptables["nat"], port, client)
+
+    def silent(self, port: int, client: str) -> bool:
+        """Whether a client's new connection to this port, where nothing leads it on, is not even refused."""
+        return self._stranger(port, client) or gateway_iptables.drops(self.iptables["filter"], port, client)
+
+    def _stranger(self, port: int, client: str) -> bool:
+        """Whether nftables drops it before anybody translates."""
+        bound = (table.in_effect[port].sources for table in self.nft.values() if port in table.in_effect)
+        return any(each is not None and not any(ip_address(client) in source for source in each) for each in bound)
 
     @cached_property
-    def own(self) -> Mapping[int, Target]:
-        """Our forwards that are in effect, by external port."""
-        nat, own = self.iptables["nat"], dict[int, Target]()
+    def own(self) -> Mapping[int, Translation]:
+        """Our forwards that are in effect, by external port; one that lets nobody in is none."""
+        nat, own = self.iptables["nat"], dict[int, Translation]()
         hooked = {gateway_iptables.target_of(rule) for rule in nat["PREROUTING"]}
         for chain in sorted(chain for chain in hooked if chain.startswith(PREFIX)):
             own |= gateway_iptables.forwards(nat[chain])
         for table in (table for name, table in self.nft.items() if name.startswith(PREFIX)):
-            own |= table.in_effect
+            own |= {port: way for port, way in table.in_effect.items() if way.sources != frozenset()}
         return own
 
     @property
@@ -106,7 +128,8 @@ class Ruleset:
     def list_tables(self) -> str:
         """``nft list tables``: iptables' own appear once something was in them."""
         used = [name for name, chains in self.iptables.items() if chains != gateway_iptables.EMPTY[name]]
-        return "\n".join(f"table ip {name}" for name in (*self.nft, *sorted(used)))
+        own = [f"table {table.family} {name}" for name, table in self.nft.items()]
+        return "\n".join([*own, *(f"table ip {name}" for name in sorted(used))])
 
     def list_table(self, name: str) -> str | None:
         """``nft -j list table ip NAME``; None: there is none."""

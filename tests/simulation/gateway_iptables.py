@@ -1,12 +1,16 @@
 """iptables, as far as our driver goes: ``iptables-restore --noflush`` and ``iptables-save`` of 1.8.9 (nf_tables).
 
+What ip6tables does is the same for other addresses.
+
 A rule is kept as it is printed; that is also how ``-D`` finds it.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address, ip_network
 
-from keyhole.nat.model import Target
+from keyhole.domain import Network
+from keyhole.nat.model import Target, Translation
 from tests.simulation.gateway_nft import Rejected
 
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -16,10 +20,10 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
 _ENDS = frozenset({"ACCEPT", "DROP", "RETURN", "DNAT", "REDIRECT", "MASQUERADE"})
 _OPTIONS = frozenset(
     {"-p", "-m", "-s", "-d", "-i", "-o", "-j", "-g", "--dport", "--dports", "--to-destination", "--to-ports"}
-    | {"--comment", "--ctstate", "--ctreplsrc", "--ctorigdstport", "--dst-type"}
+    | {"--comment", "--ctstate", "! --ctstate", "--ctreplsrc", "--ctorigdstport", "--dst-type"}
 )
 """Each with one argument."""
-_CONNTRACK = ("--ctstate", "--ctreplsrc", "--ctorigdstport")
+_CONNTRACK = ("--ctstate", "! --ctstate", "--ctreplsrc", "--ctorigdstport")
 """In the order of printing."""
 _DATE = "Sun Nov 22 20:18:02 2026"
 
@@ -86,6 +90,8 @@ def _edit(verb: str, rules: list[str], rule: str, number: int) -> None:
 def printed(words: Sequence[str], chains: Chains) -> str:
     """A rule as ``iptables-save`` prints it; raises `Rejected` where it cannot be one.  A leading 1: its position."""
     words = words[1:] if words[:1] == ["1"] else words
+    words = " ".join(words).replace("! ", "!\0").split()
+    words = [word.replace("\0", " ") for word in words]
     options = list(zip(words[::2], words[1::2], strict=False))
     if len(words) % 2 or any(option not in _OPTIONS for option, _ in options):
         raise Rejected(f"iptables-restore: unknown option in {' '.join(words)!r}")
@@ -103,7 +109,7 @@ def _value(option: str, value: str) -> str:
     if option == "--comment":
         bare = value.strip('"')
         return bare if re.fullmatch(r"[\w-]+", bare) else f'"{bare}"'
-    return value.removesuffix("/32") if option == "--ctreplsrc" else value
+    return re.sub("/(32|128)$", "", value) if option == "--ctreplsrc" else value
 
 
 def _ports(text: str) -> list[range]:
@@ -120,39 +126,61 @@ def target_of(rule: str) -> str:
     return next((words[n + 1] for n, word in enumerate(words) if word in {"-j", "-g"}), "")
 
 
-def translates(nat: Chains, port: int, chain: str = "PREROUTING") -> Target | None:
-    """Where a TCP connection to this port of the gateway is led, by the first rule that says something."""
+def translates(nat: Chains, port: int, client: str, chain: str = "PREROUTING") -> Target | None:
+    """Where a TCP connection of a client to this port of the gateway is led, by the first rule that says something."""
     for rule in nat[chain]:
-        options = _options(rule)
-        if not any(port in each for each in _ports(options.get("--dport") or options.get("--dports") or "0:65535")):
+        if not _selects(rule, port, client):
             continue
         if (end := target_of(rule)) in nat:
-            if found := translates(nat, port, end):
+            if found := translates(nat, port, client, end):
                 return found
         elif end == "DNAT":
-            return _destination(options, port)
+            return _destination(_options(rule), port)
         elif end in _ENDS:
             return None
     return None
 
 
-def forwards(rules: Sequence[str]) -> Mapping[int, Target]:
-    """What a chain of ours translates; of two rules for one port the first."""
-    found: dict[int, Target] = {}
+def drops(filters: Chains, port: int, client: str, chain: str = "INPUT") -> bool:
+    """Whether a new TCP connection to this port of the gateway itself gets no answer."""
+    for rule in filters[chain]:
+        if _selects(rule, port, client):
+            end = target_of(rule)
+            if end == "DROP" or (end in filters and drops(filters, port, client, end)):
+                return True
+    return False
+
+
+def _selects(rule: str, port: int, client: str) -> bool:
+    options = _options(rule)
+    if (source := options.get("-s")) and ip_address(client) not in ip_network(source):
+        return False
+    return any(port in each for each in _ports(options.get("--dport") or options.get("--dports") or "0:65535"))
+
+
+def forwards(rules: Sequence[str]) -> Mapping[int, Translation]:
+    """What a chain of ours translates; of two targets for one port the first."""
+    found: dict[int, Translation] = {}
     for options in map(_options, rules):
         port = int(options["--dport"])
-        found.setdefault(port, _destination(options, port))
+        target = _destination(options, port)
+        source: frozenset[Network] | None = frozenset([ip_network(options["-s"])]) if "-s" in options else None
+        known = found.setdefault(port, Translation(*target, source))
+        if known.target == target and known.sources is not None and source is not None:
+            found[port] = Translation(*target, known.sources | source)
+        elif known.target == target:
+            found[port] = Translation(*target, None)
     return found
 
 
 def _options(rule: str) -> Mapping[str, str]:
-    words = rule.split()
+    words = rule.replace("! ", "!").split()
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def _destination(options: Mapping[str, str], port: int) -> Target:
-    address, _, inner = options["--to-destination"].partition(":")
-    return Target(address, int(inner or port))
+    to = options["--to-destination"]
+    return Target.parse(to if ":" in to else f"{to}:{port}")
 
 
 def save(table: str, chains: Chains) -> str:

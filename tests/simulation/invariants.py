@@ -13,9 +13,10 @@ from bwvisu.adapters.etcd import Committed, Condition, Conflict, Operation, Put
 from bwvisu.domain.lifecycle import Outcome, Phase
 from bwvisu.settings.cluster import LimitSettings
 from keyhole.domain import Fence, GrantPhase, JobForwards, Run
-from keyhole.nat.model import Target
+from keyhole.nat.model import Target, Translation
 from tests.simulation.beliefs import Beliefs
 from tests.simulation.discretion import Discretion
+from tests.simulation.doors import Doors
 from tests.simulation.service import EPOCH, KEYS, QUARANTINE
 from tests.simulation.steps import reachable
 
@@ -53,12 +54,15 @@ class Invariants:
         """Who holds the leader's key."""
         self.errors: Callable[[str], Iterable[float]] = lambda _: (0.0,)
         """Seconds by which the wall clock of a service was ever wrong."""
+        self.doors = Doors()
+        """Who was ever admitted."""
         self.limits = LimitSettings()
         """What one person may have."""
         self.broken = ""
         """What was broken first."""
         self._rule_gone: dict[tuple[str, int], float] = {}
         self._rules: dict[str, Mapping[int, Target]] = {}
+        self._ways: dict[str, Mapping[int, Translation]] = {}
         self._fences: dict[str, Fence] = {}
 
     def breach(self, what: str) -> None:
@@ -121,17 +125,22 @@ class Invariants:
                 if self.status.get(tail, {}).get("phase") != Phase.FINISHED:
                     self.breach(f"{tail} was forgotten before its end")
             case "specs":
-                known = tail in self.specs
-                self.specs[tail] = value
-                if not known:
-                    self._accepted(value["user"])
-                if value.get("extension"):
-                    self.times[tail].add(value["extension"]["minutes"])
+                self._spec_stored(tail, value)
             case "status":
                 self._status_stored(tail, value)
+            case "admissions":
+                self.doors.stored(tail, value)
             case "forwards":
                 record = JobForwards.model_validate(value) if value else JobForwards(job_id=tail)
                 self._forwards_stored(tail, record)
+
+    def _spec_stored(self, job_id: str, value: Mapping[str, Any]) -> None:
+        known = job_id in self.specs
+        self.specs[job_id] = value
+        if not known:
+            self._accepted(value["user"])
+        if value.get("extension"):
+            self.times[job_id].add(value["extension"]["minutes"])
 
     def _accepted(self, user: str) -> None:
         """Limits hold in the transaction that accepts a job."""
@@ -235,15 +244,19 @@ class Invariants:
 
     # ---- gateways ---------------------------------------------------------------------------------------------
 
-    def rules_changed(self, gateway: str, rules: Mapping[int, Target]) -> None:
+    def rules_changed(self, gateway: str, ways: Mapping[int, Translation]) -> None:
         """I3, I4: what a gateway is loaded with belongs to somebody, and nothing is loaded for the dead."""
+        rules = {port: way.target for port, way in ways.items()}
         before = self._rules.get(gateway, {})
         for port in before.keys() - rules.keys():
             self._rule_gone[gateway, port] = self.now()
         for port, target in rules.items():
             if before.get(port) != target and not self._owned(gateway, port, target):
                 self.breach(f"{gateway}:{port} now leads to {target}, which no record says")
-        self._rules[gateway] = dict(rules)
+            strangers = self.doors.left_open(self.owner(gateway, port), ways[port])
+            if strangers and ways[port] != self._ways.get(gateway, {}).get(port):
+                self.breach(f"{gateway}:{port} lets in {strangers}, whom no record has admitted")
+        self._rules[gateway], self._ways[gateway] = rules, ways
 
     def owner(self, gateway: str, port: int) -> str:
         """Whose the port is by the records; empty: nobody's."""

@@ -2,7 +2,7 @@
 
 from bwvisu.domain.lifecycle import Phase
 from keyhole.domain import LIVE
-from keyhole.nat.model import Target
+from keyhole.nat.model import Translation, trespassing
 from tests.simulation.service import KEYS
 from tests.simulation.world import World
 
@@ -47,16 +47,19 @@ def wrong_time(world: World, job_id: str) -> str:
 
 def wrong_rules(world: World) -> str:
     """I3: on every gateway exactly what the records want."""
+    doors, time = world.invariants.doors, world.loop.time()
     for name, each in world.gateways.items():
         wanted = {
-            forward.external_port: Target(forward.internal_address, forward.internal_port)
-            for record in world.invariants.forwards.values()
+            forward.external_port: Translation(forward.internal_address, forward.internal_port, doors.now(job_id, time))
+            for job_id, record in world.invariants.forwards.items()
             for grant in record.grants
             if grant.gateway == name and grant.phase in LIVE
             for forward in grant.forwards
         }
-        if dict(each.rules()) != wanted:
-            return f"{name} has {dict(each.rules())} instead of {wanted}"
+        if dict(each.ways()) != {port: way for port, way in wanted.items() if way.sources != frozenset()}:
+            return f"{name} has {dict(each.ways())} instead of {wanted}"
+        if inside := trespassing(frozenset(flow.known for flow in each.flows), wanted):
+            return f"{name} goes on with {inside[0]}"
     return ""
 
 

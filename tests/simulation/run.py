@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from bwvisu.settings.cluster import LimitSettings
 from tests.simulation import etcd, gateway, job, people, slurm, ssh
 from tests.simulation.chaos import MISHAPS, Chaos
+from tests.simulation.doors import keep_doors
 from tests.simulation.invariants import Violation
 from tests.simulation.loop import SimLoop, Stuck
 from tests.simulation.promptness import Promptness
@@ -48,7 +49,7 @@ def simulate(seed: int) -> Verdict:
     chance = random.Random(seed)  # noqa: S311
     loop = SimLoop(chance)  # type: ignore[abstract]  # what nobody asks for raises
     verdict = Verdict(seed)
-    world = World(loop, chance, draw_odds(chance), draw_pace(chance), draw_limits(seed))
+    world = World(loop, chance, draw_odds(chance), draw_pace(chance), draw_limits(seed), doors=draw_doors(seed))
 
     chaos = Chaos(world, chance.sample(sorted(MISHAPS), chance.randint(1, 6)))
     promptness = Promptness(world, chaos.troubled)
@@ -63,7 +64,7 @@ def simulate(seed: int) -> Verdict:
     gc.disable()
     try:
         with recording(world):
-            loop.run_until_complete(story(world, chaos))
+            loop.run_until_complete(story(world, chaos, seed))
             world.invariants.check()
     except Violation as violation:
         verdict.failure = str(violation)
@@ -109,7 +110,12 @@ def draw_limits(seed: int) -> LimitSettings | None:
     return LimitSettings(running_per_user=chance.choice((1, 2)), waiting_per_user=chance.choice((0, 1, 3)))
 
 
-async def story(world: World, chaos: Chaos) -> None:
+def draw_doors(seed: int) -> bool:
+    """Some sites bind forwards to addresses; drawn apart like the limits."""
+    return random.Random(f"bound {seed}").random() < 0.3  # noqa: S311
+
+
+async def story(world: World, chaos: Chaos, seed: int) -> None:
     """Jobs are wanted, everything goes wrong, the storm ends; then all must be as it should be."""
     chance = world.chance
     for service in world.services:
@@ -117,8 +123,10 @@ async def story(world: World, chaos: Chaos) -> None:
     posting = [
         asyncio.ensure_future(a_persons_day(world, chance.uniform(0.0, 60.0))) for _ in range(chance.randint(1, 5))
     ]
+    doors = asyncio.ensure_future(keep_doors(world, seed))
     await chaos.rage(until=chance.uniform(20.0, 120.0))
     await chaos.calm()
+    doors.cancel()
     for service in world.services:
         if not service.alive:
             service.start()

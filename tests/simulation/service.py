@@ -66,6 +66,13 @@ def limited(limits: LimitSettings) -> Settings:
     return SETTINGS.model_copy(update={"clusters": {CLUSTER: cluster}})
 
 
+def bound(known: Settings) -> Settings:
+    """The same for a site that binds forwards to their owners' addresses."""
+    cluster = known.clusters[CLUSTER]
+    forwards = cluster.forwards.model_copy(update={"admission": "owner-address"})
+    return known.model_copy(update={"clusters": {CLUSTER: cluster.model_copy(update={"forwards": forwards})}})
+
+
 class Service(ABC):
     """One process of one role on a host of its own name; a supervisor starts it again when it ends."""
 

@@ -28,7 +28,7 @@ from keyhole.gateway import (
 )
 from keyhole.interfaces import Answer
 from keyhole.nat.choice import DRIVERS, choose
-from keyhole.nat.model import Actual, Backend, Frame, Listing, Table, Target, difference
+from keyhole.nat.model import Actual, Backend, Frame, Listing, Table, Target, Translation, difference
 from keyhole.scripts import LOAD
 from tests.simulation.gateway import FAULTS, GUARDS, KILLED, SimGateway
 from tests.simulation.host import Stdin, Streams
@@ -38,8 +38,8 @@ from tests.simulation.weather import Calm
 T = TypeVar("T")
 FRAME = Frame("abc123", 50000, 60000, (IPv4Network("10.1.0.0/24"),))
 SETTINGS = Gateway("gw1", internal_ip="10.1.0.21", external_ip="198.51.100.21")
-OLD: Table = {50001: Target("10.1.0.1", 20001)}
-NEW: Table = {50002: Target("10.1.0.2", 20002), 50003: Target("10.1.0.2", 20003)}
+OLD: Table = {50001: Translation("10.1.0.1", 20001)}
+NEW: Table = {50002: Translation("10.1.0.2", 20002), 50003: Translation("10.1.0.2", 20003)}
 FOREIGN = "-A PREROUTING -p tcp -m tcp --dport 50009 -j DNAT --to-destination 10.1.0.9:22"
 
 
@@ -126,8 +126,8 @@ def test_a_load_that_is_killed_at_any_moment_leaves_old_or_new_rules(bench: Benc
         work = bench.start(await bench.change(NEW, whole=whole))
         await _steps(bench.loop, steps)
         bench.gateway.kill()
-        seen.append(bench.gateway.rules())
-        assert bench.gateway.rules() in (OLD, NEW)
+        seen.append(bench.gateway.ways())
+        assert bench.gateway.ways() in (OLD, NEW)
         assert await bench.make(OLD) == Loaded(), "the lock went with its holder"
         return work.done()
 
@@ -155,7 +155,7 @@ def test_input_that_was_cut_short_is_caught_by_its_length_alone(
         return {read_load(await bench.start(call, sent=sent)) for sent in range(len(call.stdin))}
 
     assert bench.play(story()) == {Unanswered("truncated")}
-    assert (bench.gateway.rules(), len(bench.gateway.loads)) == (OLD, 1)
+    assert (bench.gateway.ways(), len(bench.gateway.loads)) == (OLD, 1)
     bench.weaken("length", monkeypatch)
     assert Loaded() in bench.play(story())
 
@@ -168,10 +168,10 @@ def test_an_old_leader_is_obeyed_only_where_the_fence_is_missing(bench: Bench, m
         return read_load(await bench.start(stale))
 
     assert bench.play(story()) == Fenced(Fence(1, 7))
-    assert (bench.gateway.rules(), bench.gateway.loads[-1].accepted) == (OLD, False)
+    assert (bench.gateway.ways(), bench.gateway.loads[-1].accepted) == (OLD, False)
     bench.weaken("fence", monkeypatch)
     assert bench.play(story()) == Loaded()
-    assert (bench.gateway.rules(), bench.gateway.loads[-1][1:]) == ({}, (Fence(1, 6), True, Fence(1, 7)))
+    assert (bench.gateway.ways(), bench.gateway.loads[-1][1:]) == ({}, (Fence(1, 6), True, Fence(1, 7)))
 
 
 @pytest.mark.parametrize(("held", "outcome"), [(3.0, Loaded()), (9.0, Unanswered("locked"))])
@@ -189,10 +189,10 @@ def test_a_second_holder_waits_for_the_lock_but_not_for_long(bench: Bench, held:
 def test_a_connection_outlives_its_rule_until_it_is_cut(bench: Bench) -> None:
     async def story() -> None:
         await bench.make(OLD)
-        assert bench.gateway.connect("alice", 50001) == OLD[50001]
+        assert bench.gateway.connect("alice", 50001) == OLD[50001].target
         bench.gateway.flush()
         assert (bench.gateway.connect("bob", 50001), len(bench.gateway.flows)) == (None, 1)
-        call = load(bench.guard, bench.driver.backend, "", cuts_of({50001: Target("10.1.0.1", 1)}))
+        call = load(bench.guard, bench.driver.backend, "", cuts_of({50001: Translation("10.1.0.1", 1)}))
         assert read_load(await bench.start(call)) == Loaded()
         assert len(bench.gateway.flows) == 1
         await bench.start(load(bench.guard, bench.driver.backend, "", cuts_of(OLD)))
@@ -205,7 +205,7 @@ def test_nobody_connects_where_nobody_listens(bench: Bench) -> None:
     async def story() -> None:
         await bench.make(OLD)
         bench.gateway.listening = lambda _address, _port: False
-        assert bench.gateway.translates(50001) == OLD[50001]
+        assert bench.gateway.translates(50001) == OLD[50001].target
         assert (bench.gateway.connect("alice", 50001), bench.gateway.flows) == (None, [])
 
     bench.play(story())
@@ -220,12 +220,12 @@ def test_what_is_left_after_a_flush_and_a_reboot(bench: Bench, chaos: Callable[[
         bench.gateway.foreign(FOREIGN)
         bench.gateway.on_change = lambda: changes.append(1)
         chaos(bench.gateway)
-        assert (bench.gateway.rules(), bench.gateway.foreign_intact(), bool(changes)) == ({}, True, True)
+        assert (bench.gateway.ways(), bench.gateway.foreign_intact(), bool(changes)) == ({}, True, True)
         assert len(bench.gateway.flows) == (1 if chaos is SimGateway.flush else 0)
         assert bench.gateway.translates(50009) == Target("10.1.0.9", 22)
         assert bench.gateway.fences.files == {"abc123.gw1": "1 7\n"}
         assert await bench.make(NEW) == Loaded()
-        assert (bench.gateway.rules(), bench.gateway.foreign_intact()) == (NEW, True)
+        assert (bench.gateway.ways(), bench.gateway.foreign_intact()) == (NEW, True)
 
     bench.play(story())
 
@@ -234,7 +234,7 @@ def test_without_power_it_is_out_of_reach_and_goes_on_translating(bench: Bench) 
     async def story() -> None:
         await bench.make(OLD)
         bench.gateway.power(False)
-        assert (bench.gateway.up, bench.gateway.connect("alice", 50001)) == (False, OLD[50001])
+        assert (bench.gateway.up, bench.gateway.connect("alice", 50001)) == (False, OLD[50001].target)
         bench.gateway.power(True)
         assert bench.gateway.up
 
@@ -253,7 +253,7 @@ def test_a_shell_that_dies_says_nothing(bench: Bench, fault: str, status: int, r
         bench.weather.faults = {fault}
         answer = await bench.start(call)
         assert (answer.exit_status, answer.stdout) == (status, b"")
-        assert (bench.gateway.rules(), len(bench.gateway.flows)) == (rules, flows)
+        assert (bench.gateway.ways(), len(bench.gateway.flows)) == (rules, flows)
         bench.weather.faults = set()
         assert await bench.make(OLD) == Loaded()
 
@@ -267,7 +267,7 @@ def test_iptables_may_die_between_its_tables() -> None:
         call = await bench.change(OLD)
         bench.weather.faults = {"gateway.dies-between-tables"}
         assert (await bench.start(call)).exit_status == KILLED
-        assert (bench.gateway.rules(), bench.gateway.ruleset.objects) == ({}, ["bwv-abc123-fwd"])
+        assert (bench.gateway.ways(), bench.gateway.ruleset.objects) == ({}, ["bwv-abc123-fwd", "bwv-abc123-in"])
         bench.weather.faults = set()
         assert await bench.make(OLD) == Loaded()
         assert (await bench.actual()).intact
@@ -286,7 +286,7 @@ def test_a_foreign_rule_that_comes_between_two_tables_stays() -> None:
         bench.gateway.foreign(FOREIGN)
         assert read_load(await loading) == Loaded()
         assert bench.gateway.foreign_intact()
-        assert (bench.gateway.rules(), (await bench.actual()).intact) == (OLD, True)
+        assert (bench.gateway.ways(), (await bench.actual()).intact) == (OLD, True)
 
     async def until(condition: Callable[[], object]) -> None:
         while not condition():  # noqa: ASYNC110  simulated time
@@ -304,10 +304,10 @@ def test_what_cannot_be_done_is_said(bench: Bench) -> None:
             result = read_load(await bench.start(load(bench.guard, bench.driver.backend, "", cuts_of(OLD))))
             assert outcome in {result, type(result)}
         bench.weather.faults = {"gateway.probe-fails", "gateway.resolve-fails"}
-        assert read_probe(await bench.start(probe(SETTINGS, OLD.values()))) == {}
+        assert read_probe(await bench.start(probe(SETTINGS, [OLD[50001].target]))) == {}
         assert read_resolve(await bench.start(resolve(SETTINGS, ["node1"]))) == {}
         bench.weather.faults = set()
-        assert read_probe(await bench.start(probe(SETTINGS, OLD.values()))) == {OLD[50001]: True}
+        assert read_probe(await bench.start(probe(SETTINGS, [OLD[50001].target]))) == {OLD[50001].target: True}
         assert read_resolve(await bench.start(resolve(SETTINGS, ["node1", "node9"]))) == {"node1": ["10.1.0.1"]}
 
     bench.play(story())

@@ -8,6 +8,7 @@ from functools import partial
 
 from bwvisu.adapters.etcd import Entry, Put
 from bwvisu.adapters.records import encode
+from bwvisu.domain.admission import Admissions
 from bwvisu.domain.cluster import Installation
 from bwvisu.domain.naming import SlurmJobName
 from bwvisu.settings.cluster import LimitSettings
@@ -22,7 +23,7 @@ from tests.simulation.invariants import Invariants
 from tests.simulation.job import Script
 from tests.simulation.loop import Process, SimLoop
 from tests.simulation.people import Person
-from tests.simulation.service import EPOCH, KEYS, ApiReplica, KeyholeReplica, Reconciler, Service, limited
+from tests.simulation.service import EPOCH, KEYS, ApiReplica, KeyholeReplica, Reconciler, Service, bound, limited
 from tests.simulation.slurm import Job, Pace, SimSlurm
 from tests.simulation.weather import Storm
 
@@ -43,6 +44,8 @@ class World:
         odds: Mapping[str, float],
         pace: Pace,
         limits: LimitSettings | None = None,
+        *,
+        doors: bool = False,
     ) -> None:
         self.loop = loop
         self.chance = chance
@@ -62,6 +65,8 @@ class World:
         self.apis = [ApiReplica("a1", *make)]
         if limits is not None:
             self._limit(limits)
+        if doors:
+            self._bind()
         self.people: list[Person] = []
         self.scripts: dict[tuple[int, int], tuple[Script, Process]] = {}
         """By Slurm's job id and run: what has processes."""
@@ -94,6 +99,16 @@ class World:
         self.invariants.limits = limits
         for service in self.services:
             service.settings = limited(limits)
+
+    def _bind(self) -> None:
+        self.invariants.doors.bound = True
+        for service in self.services:
+            service.settings = bound(service.settings)
+
+    def admit(self, job_id: str, admissions: Admissions) -> None:
+        """What the API writes when a job's owner says so; nothing for a job that is forgotten."""
+        if KEYS.spec(job_id) in self.etcd.entries:
+            self.etcd.commit("a1", [], [Put(KEYS.admissions(job_id), encode(admissions))])
 
     def kill(self, service: Service) -> None:
         """SIGKILL: nothing of it runs any more, and its connections end."""
@@ -190,7 +205,7 @@ class World:
         return next(service.errors for service in self.reconcilers if service.name == name)
 
     def _gateway_changed(self, gateway: SimGateway) -> None:
-        self.invariants.rules_changed(gateway.name, gateway.rules())
+        self.invariants.rules_changed(gateway.name, gateway.ways())
         for load in gateway.loads[-1:]:
             if load.accepted:
                 self.invariants.loaded(gateway.name, load.fence)

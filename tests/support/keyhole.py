@@ -13,6 +13,7 @@ from keyhole.domain import (
     Grant,
     GrantPhase,
     JobForwards,
+    Network,
     PortRequest,
     Report,
     Run,
@@ -47,6 +48,7 @@ class MemoryBooks:
         self.in_doubt: set[str] = set()
         """Jobs whose writes come to nothing, or look so."""
         self.owned_unread: Sequence[Grant] | None = None
+        self.admissions: dict[str, tuple[Network, ...]] = {}
 
     def requests(self) -> Sequence[PortRequest]:
         return tuple(self.asked)
@@ -59,6 +61,9 @@ class MemoryBooks:
 
     def unread(self) -> Sequence[Grant] | None:
         return self.owned_unread
+
+    def admitted(self, job_id: str) -> Sequence[Network]:
+        return self.admissions.get(job_id, ())
 
     async def write(self, record: JobForwards, revision: int | None) -> bool:
         await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from bwvisu.domain.admission import Admission, Admissions
 from bwvisu.domain.audit import Action, AuditRecord, Result
 from bwvisu.domain.job import JobId, JobStatus
 from bwvisu.domain.lifecycle import Phase
@@ -17,7 +18,19 @@ from bwvisu.reconcilers.views import Views, present_run
 from bwvisu.reconcilers.watcher import Watcher
 from bwvisu.reconcilers.writer import Writer
 from bwvisu.services.audit import audit
-from keyhole.domain import LIVE, Fence, Forward, Grant, GrantPhase, JobForwards, PortRequest, Report, Run, Tenancy
+from keyhole.domain import (
+    LIVE,
+    Fence,
+    Forward,
+    Grant,
+    GrantPhase,
+    JobForwards,
+    Network,
+    PortRequest,
+    Report,
+    Run,
+    Tenancy,
+)
 from keyhole.interfaces import Versioned
 
 
@@ -58,6 +71,11 @@ class LeaderBooks:
         records = [record for job_id, record in self._records.salvaged.items() if self._ours(job_id, record.cluster)]
         return [grant for record in records for grant in record.grants] if records else None
 
+    def admitted(self, job_id: JobId) -> Sequence[Network]:
+        """Networks that the job's record admits by our clock; of a damaged record its last readable version counts."""
+        record, now = self._records.admissions.get(job_id) or Admissions(), self._wall()
+        return [addresses for each in record.entries if each.expires_at > now and (addresses := _network(each))]
+
     async def write(self, record: JobForwards, revision: int | None) -> bool:
         """Compare-and-swap under our epoch; what the job was answered by it goes into the audit trail."""
         before = self._records.forwards.get(record.job_id) or JobForwards(job_id=record.job_id)
@@ -92,6 +110,14 @@ class LeaderBooks:
         """
         spec = self._records.specs.get(job_id)
         return (cluster or self._cluster) == self._cluster if spec is None else spec.cluster == self._cluster
+
+
+def _network(admission: Admission) -> Network | None:
+    """None: what was written there is no network, and admits nobody."""
+    try:
+        return admission.addresses
+    except ValueError:
+        return None
 
 
 def answers(before: JobForwards, after: JobForwards) -> list[tuple[Result, str | None]]:

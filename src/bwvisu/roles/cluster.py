@@ -8,7 +8,7 @@ loop                  does                                        nudged by
 ``accounts``          answers the API's questions about users     a new question
 ``retire``            ends grants, frees their ports              stopped and ended jobs, grants, every look
 ``serve``             grants ports                                requests, reports, every look
-``sync:<gateway>``    keeps a gateway's rules as wanted           a change of its grants
+``sync:<gateway>``    keeps a gateway's rules as wanted           a change of its grants, of admissions
 ``probe:<gateway>``   asks whether services listen                -
 ``config``            asks Slurm for MinJobAge, partitions …      -
 ``quota``             frees the places of jobs that are over      every change of a status
@@ -172,12 +172,19 @@ class ClusterTerm:
             self._nudge_forwards()
         if kind == "forwards":
             self._retire.nudge()  # a grant may be news of a job that has ended while it was written
+        if kind == "admissions":
+            self._admissions_changed(tail)
         if kind == "lookups":
             self._account_loop.nudge()
         if kind == "gateways":
             self._publish.nudge()
         if kind in {"status", "quota"}:
             self._quota.nudge()
+
+    def _admissions_changed(self, job_id: JobId) -> None:
+        forwards = self._records.forwards.get(job_id)
+        for gateway in {grant.gateway for grant in forwards.grants} & self._syncs.keys() if forwards else ():
+            self._syncs[gateway].nudge()
 
     def _looked(self) -> None:
         self._jobs.nudge()

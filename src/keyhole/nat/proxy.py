@@ -15,10 +15,10 @@ HAProxy keeps its map in memory: after a restart it is empty, which is seen as d
 import re
 from collections.abc import Iterator
 
-from keyhole.nat.model import Actual, Backend, Change, Frame, Listing, Table, Target, checked
+from keyhole.nat.model import Actual, Backend, Change, Frame, Listing, Table, Translation, checked
 
 _ENTRY = re.compile(
-    r"0x[0-9a-f]+ (?P<name>[a-z0-9.-]+) (?P<external>[0-9]{1,5})/(?P<address>[0-9.]+)/(?P<port>[0-9]{1,5})"
+    r"0x[0-9a-f]+ (?P<name>[a-z0-9.-]+) (?P<external>[0-9]{1,5})/(?P<address>[0-9a-f.:]+)/(?P<port>[0-9]{1,5})"
 )
 _NAME = re.compile(r"[a-z0-9.-]{1,253}")
 
@@ -30,23 +30,21 @@ class Proxy:
 
     def parse(self, listing: Listing, frame: Frame) -> Actual:
         """Read ``show map``; an entry of the map that is not understood, or is there twice, makes it not intact."""
-        del frame
         if listing.proxy is None:
             return Actual()
         lines = [line for line in listing.proxy.split("\n") if line]
-        entries = [found for found in map(_entry, lines) if found]
+        entries = [found for found in (_entry(line, frame) for line in lines) if found]
         forwards = dict(entries)
-        names = {_key(port, target) for port, target in entries}
+        names = {_key(port, way) for port, way in entries}
         intact = len(lines) == len(entries) == len(forwards) == len(names)
         return Actual(forwards, intact=intact, present=bool(lines))
 
     def render(self, frame: Frame, desired: Table, change: Change, actual: Actual) -> str:
         """Input of the text that loads it."""
-        del frame
         if change.whole:
-            return "\n".join(["=", *_lines("+", desired)])
+            return "\n".join(["=", *_lines("+", desired, frame)])
         expected = f"? {len(actual.forwards)}"
-        return "\n".join([expected, *_lines("-", change.remove), *_lines("+", change.add)])
+        return "\n".join([expected, *_lines("-", change.remove, frame), *_lines("+", change.add, frame)])
 
     def render_removal(self, frame: Frame, actual: Actual) -> str:
         """An empty map."""
@@ -54,27 +52,27 @@ class Proxy:
         return "=" if actual.present else ""
 
 
-def _lines(sign: str, table: Table) -> Iterator[str]:
-    for port, target in checked(table).items():
-        yield f"{sign}{_key(port, target)} {port}/{target.address}/{target.port}"
+def _lines(sign: str, table: Table, frame: Frame) -> Iterator[str]:
+    for port, way in checked(table, frame.family).items():
+        yield f"{sign}{_key(port, way)} {port}/{way.address}/{way.port}"
 
 
-def _key(port: int, target: Target) -> str:
+def _key(port: int, way: Translation) -> str:
     """A forward without a name keeps its place under its number, which is no name that anybody could ask for."""
-    if target.name and not _NAME.fullmatch(target.name):
-        raise ValueError(f"not a host name: {target.name!r}")
-    return target.name or str(port)
+    if way.name and not _NAME.fullmatch(way.name):
+        raise ValueError(f"not a host name: {way.name!r}")
+    return way.name or str(port)
 
 
-def _entry(line: str) -> tuple[int, Target] | None:
+def _entry(line: str, frame: Frame) -> tuple[int, Translation] | None:
     """One line of ``show map``; None: none that we would have made."""
     match = _ENTRY.fullmatch(line)
     if match is None:
         return None
     external, name = int(match["external"]), match["name"]
-    target = Target(match["address"], int(match["port"]), "" if name == match["external"] else name)
+    way = Translation(match["address"], int(match["port"]), name="" if name == match["external"] else name)
     try:
-        checked({external: target})
+        checked({external: way}, frame.family)
     except ValueError:
         return None
-    return external, target
+    return external, way

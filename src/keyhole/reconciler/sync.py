@@ -2,18 +2,31 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from ipaddress import IPv4Network
 from typing import Literal
 
 import structlog
 
 from keyhole import gateway as remote
-from keyhole.domain import ForwardPolicy, Gateway
-from keyhole.gateway import Fenced, Guard, Loaded, Refused, Remote, Unanswered, Uncut
+from keyhole.domain import ForwardPolicy, Gateway, Sources, sources
+from keyhole.gateway import UNLISTED, Fenced, Guard, Loaded, Refused, Remote, Unanswered, Uncut
 from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer, Office
 from keyhole.nat.choice import choose, listed, others
 from keyhole.nat.conflicts import Conflict, conflicts
-from keyhole.nat.model import Actual, Backend, Change, Driver, Frame, Listing, Table, Target, difference
+from keyhole.nat.model import (
+    Actual,
+    Backend,
+    Change,
+    Driver,
+    Flow,
+    Frame,
+    Listing,
+    Table,
+    Target,
+    difference,
+    ended,
+    narrows,
+    trespassing,
+)
 from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import GatewayBoard, GatewayState
 from keyhole.reconciler.work import Work
@@ -27,8 +40,8 @@ _BLIND = "iptables-save has worked here and does not now: foreign rules on ports
 
 _log = structlog.get_logger(__name__)
 
-Cuts = Sequence[tuple[int, Target]]
-"""Forwards whose connections must end: (external port, target)."""
+Cuts = Sequence[tuple[int, str, Target]]
+"""Whose connections must end, see `keyhole.gateway.cuts_of`."""
 Outcome = Literal["in-step", "loaded", "unreachable", "fenced", "refused", "uncut", "not-leading"]
 Failure = Fenced | Refused | Uncut | Unanswered
 _OUTCOMES: Mapping[type[Failure], Outcome] = {
@@ -51,6 +64,10 @@ class SyncPass:
     added: int = 0
     removed: int = 0
     whole: bool = False
+    cut: int = 0
+    """Connections of sources that are not let in any more."""
+    narrowed: bool = False
+    """Sources were shut out: their connections are to be looked for."""
     drifted: bool = False
     """The gateway held something else than this leader had put there."""
     opened: int = 0
@@ -76,6 +93,8 @@ class Picture:
     conflicts: tuple[Conflict, ...]
     blind: bool
     """Foreign rules could not be looked for; ``conflicts`` are those that were known."""
+    flows: frozenset[Flow] | None
+    """What is translated, as far as it was not cut since; None: it could not be listed."""
     seen_at: float
 
     @classmethod
@@ -85,7 +104,7 @@ class Picture:
         leftovers = tuple((each, actual) for each, actual in strangers if actual.present)
         # Ports behind a proxy are never opened: no packet filter can take them away.
         blind = listing.blind and driver.backend != "proxy"
-        return cls(frame, driver, driver.parse(listing, frame), leftovers, foreign, blind, now)
+        return cls(frame, driver, driver.parse(listing, frame), leftovers, foreign, blind, listing.flows, now)
 
     @property
     def carried(self) -> Table:
@@ -97,20 +116,22 @@ class Picture:
         """Whether somebody changed what was loaded as ``table``."""
         return not self.actual.intact or self.actual.forwards != table
 
-    def loads(self, desired: Table, change: Change, closing: Table) -> list[tuple[Backend, str, Cuts]]:
+    def loads(
+        self, desired: Table, change: Change, closing: Table, strangers: Sequence[Flow]
+    ) -> list[tuple[Backend, str, Cuts]]:
         """Inputs by backend: ours first, so that forwards go on while other drivers' objects are removed.
 
         Packet filters share the kernel's connections, a proxy has its own: those of a left-over end with it, since
         whoever serves now could not cut them later.
         """
         loads: list[tuple[Backend, str, Cuts]] = []
-        cuts = remote.cuts_of(change.remove, closing)
-        if change.needed or closing:
+        cuts = remote.cuts_of(ended(change, desired), closing, flows=strangers)
+        if change.needed or closing or strangers:
             rules = self.driver.render(self.frame, desired, change, self.actual) if change.needed else ""
             loads.append((self.driver.backend, rules, cuts))
         for old, actual in self.leftovers:
             apart = "proxy" in {old.backend, self.driver.backend}
-            ends = remote.cuts_of(change.remove, closing, actual.forwards) if apart else cuts
+            ends = remote.cuts_of(closing, actual.forwards) if apart else cuts
             loads.append((old.backend, old.render_removal(self.frame, actual), ends))
         return loads
 
@@ -135,8 +156,9 @@ class GatewaySync:
         clock: Callable[[], float],
         look_every: float = 5.0,
     ) -> None:
-        networks = tuple(net for net in policy.compute_networks if isinstance(net, IPv4Network))
-        self._frame = Frame(installation, policy.first_port, policy.last_port, networks)
+        networks = tuple(net for net in policy.compute_networks if net.version == gateway.family)
+        self._frame = Frame(installation, policy.first_port, policy.last_port, networks, gateway.family)
+        self._bound = policy.admission != "open"
         self._gateway = gateway
         self._policy = policy
         self._books = books
@@ -155,7 +177,8 @@ class GatewaySync:
         """Look where it is due, load what differs, write what the gateway has confirmed."""
         unread = self._books.unread() is not None
         names = self._policy.backend == "proxy"
-        work = Work.of(self._books.forwards(), self._gateway.name, unread=unread, names=names)
+        admitted = self._admitted if self._bound else None
+        work = Work.of(self._books.forwards(), self._gateway.name, unread=unread, admitted=admitted, names=names)
         guard = self._guard()
         if guard is None:
             return SyncPass(self._gateway.name, "not-leading")
@@ -168,6 +191,9 @@ class GatewaySync:
             _log.info("gateway.synced", **_told(report))
         return report
 
+    def _admitted(self, job_id: str) -> Sources:
+        return sources(self._books.admitted(job_id), self._gateway.family)
+
     def _tell(self, found: tuple[Conflict, ...]) -> None:
         """Foreign rules on our ports, once each: an administrator must decide whose ports they are."""
         before = self._board.states().get(self._gateway.name)
@@ -179,17 +205,19 @@ class GatewaySync:
         return Guard(self._gateway, self._frame.installation, fence) if fence else None
 
     async def _in_step(self, guard: Guard, work: Work) -> SyncPass:
-        """Load against the remembered picture; where the gateway refuses that, once more against a fresh one."""
+        """Load against the remembered picture; where the gateway refuses that, once more against a fresh one.
+
+        Where some were shut out, who came in before is looked for, and cut: from then on nobody can come in anew.
+        """
         remembered = self._picture
         picture = await self._look(guard, work)
-        if not isinstance(picture, Picture):
-            return self._failed(picture)
-        report = await self._load(guard, self._holding(work, picture), picture)
+        report = await self._load(guard, work, picture)
         if report.outcome == "refused" and picture is remembered:
-            picture = await self._look(guard, work)
-            if not isinstance(picture, Picture):
-                return self._failed(picture)
-            return await self._load(guard, self._holding(work, picture), picture)
+            report = await self._load(guard, work, await self._look(guard, work))
+        if report.outcome == "loaded" and report.narrowed:
+            then = await self._load(guard, work, await self._look(guard, work))
+            outcome = "loaded" if then.outcome == "in-step" else then.outcome
+            return replace(report, outcome=outcome, detail=then.detail, cut=report.cut + then.cut)
         return report
 
     def _holding(self, work: Work, picture: Picture) -> Work:
@@ -203,7 +231,7 @@ class GatewaySync:
         known = self._picture
         if known and known.frame == frame and now - known.seen_at < self._look_every:
             return known
-        listing = remote.read_look(await self._run(remote.look(guard, frame.name)))
+        listing = remote.read_look(await self._run(remote.look(guard, frame.name, flows=self._bound)))
         if isinstance(listing, Fenced | Unanswered):
             return listing
         driver = choose(self._policy.backend, listing)
@@ -216,9 +244,13 @@ class GatewaySync:
         self._picture = picture if around == frame else Picture.of(listing, around, driver, self._conflicts, now)
         return self._picture
 
-    async def _load(self, guard: Guard, work: Work, picture: Picture) -> SyncPass:
-        """Make the gateway hold ``work.desired`` and cut what must end."""
+    async def _load(self, guard: Guard, wanted: Work, picture: Picture | Failure) -> SyncPass:
+        """Make the gateway hold all that is wanted, and cut what must end."""
+        if not isinstance(picture, Picture):
+            return self._failed(picture)
+        work = self._holding(wanted, picture)
         change = difference(picture.actual, work.desired)
+        strangers = trespassing(picture.flows or frozenset(), work.desired)
         report = SyncPass(
             self._gateway.name,
             "in-step",
@@ -229,9 +261,9 @@ class GatewaySync:
             conflicts=picture.conflicts,
             blind=picture.blind,
         )
-        loads = picture.loads(work.desired, change, work.closing)
+        loads = picture.loads(work.desired, change, work.closing, strangers)
         if not loads:
-            return report
+            return self._seen_through(report, picture)
         # The result is unknown until all is loaded; after a load of the whole, the next pass looks at it.
         self._picture, self._loaded = None, None
         for backend, rules, cuts in loads:
@@ -240,9 +272,20 @@ class GatewaySync:
                 failed = self._failed(result)
                 return replace(failed, backend=backend, conflicts=picture.conflicts, blind=picture.blind)
         self._loaded = work.desired
-        if not change.whole and not picture.leftovers:
-            self._picture = replace(picture, actual=replace(picture.actual, forwards=work.desired))
-        return replace(report, outcome="loaded", added=len(change.add), removed=len(change.remove), whole=change.whole)
+        narrowed = self._bound and (bool(picture.leftovers) or narrows(picture.carried, work.desired))
+        if not (change.whole or picture.leftovers or narrowed):
+            actual = replace(picture.actual, forwards=work.desired)
+            self._picture = replace(picture, actual=actual, flows=picture.flows and picture.flows - {*strangers})
+        report = replace(report, outcome="loaded", added=len(change.add), removed=len(change.remove))
+        report = replace(report, whole=change.whole, cut=len(strangers), narrowed=narrowed)
+        return self._seen_through(report, picture)
+
+    def _seen_through(self, report: SyncPass, picture: Picture) -> SyncPass:
+        """The report; or that nobody knows who is inside, although not everybody may be."""
+        if not self._bound or picture.flows is not None:
+            return report
+        self._picture = None
+        return replace(report, outcome="uncut", detail=UNLISTED)
 
     async def _run(self, call: Remote) -> Answer | NoAnswer:
         return await self._shell.run(self._gateway.name, call.script, call.args, call.stdin, _SECONDS)

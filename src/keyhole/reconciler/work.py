@@ -1,11 +1,11 @@
 """What the ledger asks of one gateway, and what may be written once the gateway has confirmed it.  Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from keyhole.domain import LIVE, Forward, Grant, GrantPhase, JobForwards
+from keyhole.domain import LIVE, Forward, Grant, GrantPhase, JobForwards, Sources
 from keyhole.interfaces import Versioned
-from keyhole.nat.model import Table, Target
+from keyhole.nat.model import Table, Translation
 from keyhole.retirement import in_phase
 
 
@@ -24,8 +24,8 @@ class Work:
     """One gateway's share of all records: the wanted forwards, and those whose connections must end."""
 
     gateway: str
-    desired: dict[int, Target] = field(default_factory=dict)
-    closing: dict[int, Target] = field(default_factory=dict)
+    desired: dict[int, Translation] = field(default_factory=dict)
+    closing: dict[int, Translation] = field(default_factory=dict)
     moving: list[Versioned] = field(default_factory=list)
     """Records with a grant that waits for the gateway's confirmation."""
     named: set[int] = field(default_factory=set)
@@ -33,23 +33,39 @@ class Work:
     unread: bool = False
     """There are records that cannot be read: what nobody names may be theirs."""
 
+    bound: bool = False
+    """New connections pass from admitted sources only."""
+
     @classmethod
     def of(
-        cls, forwards: Mapping[str, Versioned], gateway: str, *, unread: bool = False, names: bool = False
+        cls,
+        forwards: Mapping[str, Versioned],
+        gateway: str,
+        *,
+        unread: bool = False,
+        admitted: Callable[[str], Sources] | None = None,
+        names: bool = False,
     ) -> "Work":
-        """Pick the share of ``gateway``; ``names``: it tells forwards apart by their host names."""
-        work = cls(gateway, unread=unread)
+        """Pick the share of ``gateway``.
+
+        ``admitted``: from where a job is entered now; None: whoever knows an address may enter.  ``names``: the
+        gateway tells forwards apart by their host names.
+        """
+        work = cls(gateway, unread=unread, bound=admitted is not None)
         for versioned in forwards.values():
             own = [grant for grant in versioned.record.grants if grant.gateway == gateway]
+            sources = admitted(versioned.record.job_id) if admitted and own else None
             for grant in own:
-                work._add(grant, names=names)
+                work._add(grant, sources, names=names)
             if any(grant.phase in {GrantPhase.RESERVED, GrantPhase.CLOSING} for grant in own):
                 work.moving.append(versioned)
         return work
 
-    def _add(self, grant: Grant, *, names: bool) -> None:
+    def _add(self, grant: Grant, sources: Sources, *, names: bool) -> None:
         table = {
-            each.external_port: Target(each.internal_address, each.internal_port, _name(grant, each) if names else "")
+            each.external_port: Translation(
+                each.internal_address, each.internal_port, sources, _name(grant, each) if names else ""
+            )
             for each in grant.forwards
         }
         self.named.update(table)
@@ -59,8 +75,14 @@ class Work:
             self.closing.update(table)
 
     def held(self, carried: Table) -> Table:
-        """What the gateway carries and must go on carrying, since it may belong to a record that cannot be read."""
-        return {port: target for port, target in carried.items() if self.unread and port not in self.named}
+        """What the gateway carries and must go on carrying, since it may belong to a record that cannot be read.
+
+        Whose it is is not known, so that nobody is admitted beside those who are, and nobody where all were.
+        """
+        held = {port: way for port, way in carried.items() if self.unread and port not in self.named}
+        if not self.bound:
+            return {port: way._replace(sources=None) for port, way in held.items()}
+        return {port: way._replace(sources=way.sources or frozenset()) for port, way in held.items()}
 
     def holding(self, held: Table) -> "Work":
         """The same with these left as they are."""

@@ -12,14 +12,14 @@ from keyhole.domain import Fence
 from keyhole.gateway import Guard, Loaded, Remote, cuts_of, load, look, read_load, read_look
 from keyhole.interfaces import Answer, NoAnswer
 from keyhole.nat.choice import DRIVERS
-from keyhole.nat.model import Actual, Backend, Driver, Frame, Listing, Table, Target, difference
+from keyhole.nat.model import Actual, Backend, Driver, Frame, Listing, Table, Translation, difference
 from tests.contract.nat.simulated import SimulatedWorld
 from tests.contract.nat.world import World, a_world
 
 INSTALLATION = "abc123"
 NETWORKS = (IPv4Network("10.77.0.0/24"),)
 OUTER = "198.51.100.21"
-WEB = {50001: Target("10.77.0.101", 50001)}
+WEB = {50001: Translation("10.77.0.101", 50001)}
 Either = World | SimulatedWorld
 Kind = Literal["real", "simulated"]
 KINDS: tuple[Kind, ...] = ("real", "simulated")

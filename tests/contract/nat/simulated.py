@@ -46,6 +46,7 @@ class SimulatedWorld:
             name: Gateway(name, internal_ip=f"10.77.0.{number}", external_ip=machine.address, sudo="")
             for number, (name, machine) in enumerate(self.machines.items(), start=21)
         }
+        self.clients = ("198.51.100.100", "198.51.100.101")
         self.hosts = {name: SimulatedHost(self, name) for name in ("outside", *ADDRESSES)}
 
     def shell(self) -> "SimulatedShell":
@@ -65,6 +66,14 @@ class SimulatedWorld:
 
     def objects(self, gateway: str) -> set[str]:
         return set(self.machines[gateway].ruleset.objects)
+
+    def muted(self, client: "Client") -> bool:
+        flow, gateway = client.flow, client.gateway
+        return flow not in gateway.flows and gateway.ruleset.silent(flow.port, flow.client)
+
+    def nft(self, gateway: str, line: str) -> None:
+        machine = self.machines[gateway]
+        machine.ruleset = machine.ruleset.loaded("nftables", line)
 
     def without_conntrack(self, gateway: str) -> None:
         assert gateway in self.machines
@@ -101,15 +110,22 @@ class SimulatedHost:
         self.world.listeners[ADDRESSES[self.name], port] = greeting
         return Listener(self.world, (ADDRESSES[self.name], port))
 
-    def connect(self, address: str, port: int) -> "Client":
-        gateway = next(each for each in self.world.machines.values() if each.address == address)
-        if (target := gateway.connect(self.name, port)) is None:
+    def connect(self, address: str, port: int, source: str = "") -> "Client":
+        gateway = self._gateway(address)
+        if (target := gateway.connect(source or self.world.clients[0], port)) is None:
             raise ConnectionRefusedError
         return Client(gateway, gateway.flows[-1], self.world.listeners[target.address, target.port])
 
-    def hear(self, address: str, port: int) -> bytes | None:
+    def unanswered(self, address: str, port: int, source: str) -> bool:
+        gateway = self._gateway(address)
+        return gateway.translates(port, source) is None and gateway.ruleset.silent(port, source)
+
+    def _gateway(self, address: str) -> SimGateway:
+        return next(each for each in self.world.machines.values() if each.address == address)
+
+    def hear(self, address: str, port: int, source: str = "") -> bytes | None:
         try:
-            client = self.connect(address, port)
+            client = self.connect(address, port, source)
         except ConnectionRefusedError:
             return None
         heard = client.recv(100)

@@ -9,7 +9,8 @@ import pytest
 from keyhole.domain import Fence, ForwardPolicy, GrantPhase
 from keyhole.gateway import Unanswered, look, read_look
 from tests.contract.nat.conftest import KINDS, OUTER, WEB, Bench, Either, a_world_of
-from tests.contract.nat.test_loops import Leader, held, phases
+from tests.contract.nat.leader import Leader, held
+from tests.contract.nat.test_loops import phases
 from tests.contract.nat.world import World
 from tests.support.keyhole import POLICY, MemoryBooks
 

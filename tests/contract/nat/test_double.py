@@ -11,11 +11,15 @@ import pytest
 from keyhole.gateway import Remote, load, look, probe, resolve
 from keyhole.interfaces import Answer
 from keyhole.nat.choice import DRIVERS
-from keyhole.nat.model import Backend, Frame, Table, Target
+from keyhole.nat.model import Backend, Frame, Table, Target, Translation
 from tests.contract.nat.conftest import FILTERS, WEB, Bench, Either, a_world_of
 
 NETWORKS = tuple(map(IPv4Network, ("10.77.0.0/24", "10.79.0.0/16", "10.80.0.9/32")))
-MORE: Table = {50003: Target("10.77.0.101", 9), 50001: Target("10.77.0.102", 8), 50002: Target("10.77.0.102", 7)}
+MORE: Table = {
+    50003: Translation("10.77.0.101", 9),
+    50001: Translation("10.77.0.102", 8),
+    50002: Translation("10.77.0.102", 7),
+}
 HEAD = "*nat\n-A bwv-abc123-pre"
 INPUTS: Mapping[Backend, Sequence[str]] = {
     "nftables": (

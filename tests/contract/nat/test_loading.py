@@ -2,20 +2,23 @@
 
 import asyncio
 import time
+from ipaddress import IPv4Network
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyhole.domain import Fence
+from keyhole.domain import Fence, Sources, sources
 from keyhole.gateway import Fenced, Loaded, Refused, Unanswered, load, look, read_load, read_look
-from keyhole.nat.model import Backend, Table, Target, difference
+from keyhole.nat.model import Backend, Table, Translation, difference
 from tests.contract.nat.conftest import FILTERS, WEB, Bench, Either
 from tests.contract.nat.world import World
 
-targets = st.builds(Target, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535), st.just(""))
+targets = st.builds(
+    Translation, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535), name=st.just("")
+)
 tables = st.dictionaries(st.integers(50000, 60000), targets, max_size=100)
-BIG: Table = {50000 + n: Target("10.77.0.101", 50000 + n) for n in range(10_000)}
+BIG: Table = {50000 + n: Translation("10.77.0.101", 50000 + n) for n in range(10_000)}
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -72,7 +75,7 @@ async def test_a_lock_that_is_held_is_waited_for_and_then_given_up(world: Either
 
 async def test_input_that_was_cut_short_loads_nothing(bench: Bench) -> None:
     await bench.make(WEB)
-    more = {**WEB, 50002: Target("10.77.0.102", 2), 50003: Target("10.77.0.102", 3)}
+    more = {**WEB, 50002: Translation("10.77.0.102", 2), 50003: Translation("10.77.0.102", 3)}
     actual = await bench.actual()
     change = difference(actual, more)
     rules = bench.driver.render(bench.frame, more, type(change)(change.add, change.remove, whole=True), actual)
@@ -97,24 +100,27 @@ async def test_a_broken_line_loads_nothing(bench: Bench, broken: str) -> None:
 async def test_a_change_against_an_outdated_picture_is_refused(bench: Bench) -> None:
     await bench.make(WEB)
     outdated = await bench.actual()
-    await bench.make({50009: Target("10.77.0.102", 9)})
+    await bench.make({50009: Translation("10.77.0.102", 9)})
     change = difference(outdated, {})
     assert not change.whole
     assert isinstance(await bench.load(bench.driver.render(bench.frame, {}, change, outdated)), Refused)
-    assert (await bench.actual()).forwards == {50009: Target("10.77.0.102", 9)}
+    assert (await bench.actual()).forwards == {50009: Translation("10.77.0.102", 9)}
 
 
+@pytest.mark.parametrize("bound", [False, True])
 @pytest.mark.parametrize("backend", FILTERS)
 async def test_ten_thousand_forwards_and_one_more(
-    real_world: World, backend: Backend, capsys: pytest.CaptureFixture[str]
+    real_world: World, backend: Backend, bound: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """``bound``: each may be entered from two addresses."""
     bench = Bench(real_world, backend)
+    big: Table = {port: way._replace(sources=_two(port)) if bound else way for port, way in BIG.items()}
     times: dict[str, float] = {}
     for name, table in {
-        "ten": dict(list(BIG.items())[:10]),
-        "ten and one": dict(list(BIG.items())[:11]),
-        "all": BIG,
-        "all and one": {**BIG, 60000: Target("10.77.0.102", 1)},
+        "ten": dict(list(big.items())[:10]),
+        "ten and one": dict(list(big.items())[:11]),
+        "all": big,
+        "all and one": {**big, 60000: Translation("10.77.0.102", 1, _two(1) if bound else None)},
     }.items():
         actual = await bench.actual()
         change = difference(actual, table)
@@ -124,4 +130,8 @@ async def test_ten_thousand_forwards_and_one_more(
         assert (await bench.actual()).forwards == table
     with capsys.disabled():
         told = ", ".join(f"{name} {spent:.0f} ms" for name, spent in times.items())
-        print(f"\n{bench.driver.backend}: {told}")
+        print(f"\n{bench.driver.backend}{' bound' if bound else ''}: {told}")
+
+
+def _two(number: int) -> Sources:
+    return sources([IPv4Network(f"203.0.{number % 256}.{each}/32") for each in (1, 7)], 4)

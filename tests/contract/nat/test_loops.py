@@ -1,73 +1,26 @@
 """The leader's loops against gateways: only the ledger and the scheduler are stood in for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from keyhole.domain import Fence, ForwardPolicy, GrantPhase, JobForwards
-from keyhole.proxy_scripts import LOAD_PROXY
+from keyhole.domain import Fence, ForwardPolicy, GrantPhase
 from keyhole.readiness import services_ready
-from keyhole.reconciler import ForwardsReconciler, GatewayBoard, GatewaySync, ProbeBoard, Prober
-from keyhole.scripts import LOAD, LOOK, PROBE
 from tests.contract.nat.conftest import KINDS, Either, a_world_of
+from tests.contract.nat.leader import Leader, held
 from tests.contract.nat.world import is_cut
 from tests.support.keyhole import (
     FIRST,
     POLICY,
-    Clock,
     MemoryBooks,
-    MemoryOffice,
-    MemoryTenants,
-    grant,
     report,
     request,
     tenancy,
 )
 
 OUTER = "198.51.100.21"
-
-
-class Leader:
-    """One leader with all its loops; several may live side by side, as when an old one does not know it yet."""
-
-    def __init__(self, world: Either, books: MemoryBooks, fence: Fence | None, policy: ForwardPolicy = POLICY) -> None:
-        self.books, self.office, self.clock = books, MemoryOffice(fence), Clock()
-        self.shell, self.board, self.tenants = world.shell(), GatewayBoard(), MemoryTenants()
-        self.changed: list[str] = []
-        self.probes = ProbeBoard(self.changed.append)
-        self.forwards = ForwardsReconciler(
-            policy=policy,
-            gateways=world.gateways,
-            books=books,
-            tenants=self.tenants,
-            shell=self.shell,
-            board=self.board,
-            clock=self.clock,
-        )
-        self.syncs = {
-            name: GatewaySync(
-                gateway=gateway,
-                installation="abc123",
-                policy=policy,
-                books=books,
-                shell=self.shell,
-                office=self.office,
-                board=self.board,
-                clock=self.clock,
-            )
-            for name, gateway in world.gateways.items()
-        }
-        self.sync = self.syncs["gw1"]
-        self.prober = Prober(gateway=world.gateways["gw1"], books=books, shell=self.shell, board=self.probes)
-
-    def scripts(self) -> list[str]:
-        """What was run since this was last asked."""
-        names = {LOOK: "look", LOAD: "load", LOAD_PROXY: "load", PROBE: "probe"}
-        told = [names.get(script, "other") for _, script in self.shell.scripts]
-        self.shell.scripts.clear()
-        return told
 
 
 @pytest.fixture(params=KINDS)
@@ -84,10 +37,6 @@ def policy(request: pytest.FixtureRequest) -> ForwardPolicy:
 @pytest.fixture
 def books() -> MemoryBooks:
     return MemoryBooks()
-
-
-def held(job_id: str, ports: Sequence[int], phase: GrantPhase = GrantPhase.RESERVED) -> JobForwards:
-    return JobForwards(job_id=job_id, grants=(grant(ports, phase),))
 
 
 def phases(books: MemoryBooks, job_id: str = "j1") -> list[GrantPhase]:
@@ -249,7 +198,7 @@ async def test_another_driver_takes_over_without_an_interruption(
     client.send(b"still here")
     assert client.recv(20) == b"still here"
     assert world.hosts["outside"].hear(OUTER, 50001) == b"hello\n"
-    ours = {"nftables": {"bwv-abc123"}, "iptables": {f"bwv-abc123-{part}" for part in ("pre", "post", "fwd")}}
+    ours = {"nftables": {"bwv-abc123"}, "iptables": {f"bwv-abc123-{part}" for part in ("pre", "post", "fwd", "in")}}
     assert world.objects("gw1") == ours[changed.backend]
     assert (await after.sync.reconcile()).outcome == "in-step"
 

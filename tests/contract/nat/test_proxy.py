@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from bwvisu.sandbox.keys import Authority
 from bwvisu.services.entrance import Entrance, part
 from keyhole.gateway import Traffic, Unanswered, read_traffic, traffic
-from keyhole.nat.model import Table, Target
+from keyhole.nat.model import Table, Translation
 from keyhole.proxy_config import COOKIE, ENTER, TOKEN, Place, haproxy
 from tests.contract.nat.conftest import OUTER, Bench
 from tests.contract.nat.proxy_world import MAPS, ProxyWorld, a_proxy_world
@@ -27,9 +27,9 @@ from tests.support.waiting import eventually_true
 
 ALICE, BOB, AWAY = "alice-50001.viz.example.org", "bob-50002.viz.example.org", "away-50003.viz.example.org"
 WAYS: Table = {
-    50001: Target("10.77.0.101", 8001, ALICE),
-    50002: Target("10.77.0.102", 8002, BOB),
-    50003: Target("198.51.100.100", 8003, AWAY),
+    50001: Translation("10.77.0.101", 8001, name=ALICE),
+    50002: Translation("10.77.0.102", 8002, name=BOB),
+    50003: Translation("198.51.100.100", 8003, name=AWAY),
 }
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 """For the key of the example in RFC 6455, 1.3."""

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from keyhole.domain import Fence, ForwardPolicy, GrantPhase
 from keyhole.gateway import Loaded, Refused
-from keyhole.nat.model import Table, Target, difference
+from keyhole.nat.model import Table, Translation, difference
 from tests.contract.nat.conftest import OUTER, WEB, Bench
+from tests.contract.nat.leader import Leader, held
 from tests.contract.nat.proxy_world import MAPS, ProxyWorld, a_proxy_world
 from tests.contract.nat.test_killed import sweep
 from tests.contract.nat.test_loading import (
@@ -30,9 +31,7 @@ from tests.contract.nat.test_loading import (
     test_input_that_was_cut_short_loads_nothing,
 )
 from tests.contract.nat.test_loops import (
-    Leader,
     books,
-    held,
     phases,
     test_a_batch_is_one_transaction_and_one_more_needs_no_look,
     test_a_flush_between_looks_is_noticed_by_the_next_change,
@@ -96,9 +95,9 @@ def policy() -> ForwardPolicy:
     return PROXY
 
 
-def tables() -> st.SearchStrategy[dict[int, Target]]:
+def tables() -> st.SearchStrategy[dict[int, Translation]]:
     """Some of the forwards have names, each its own."""
-    targets = st.builds(Target, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535))
+    targets = st.builds(Translation, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535), st.none())
     plain = st.dictionaries(st.integers(50000, 52999), st.tuples(targets, st.booleans()), max_size=150)
     return plain.map(
         lambda table: {
@@ -124,7 +123,7 @@ def test_what_is_loaded_is_what_is_read_back(world: ProxyWorld, before: Table, a
 async def test_ten_thousand_forwards_and_one_more(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     times: dict[str, float] = {}
     many = {port: target._replace(name=f"01jdzzzzzzzzzzzzzzzzzzzzzz-{port}.viz.org") for port, target in BIG.items()}
-    for name, table in {"all": many, "all and one": {**many, 60000: Target("10.77.0.102", 1)}, "none": {}}.items():
+    for name, table in {"all": many, "all and one": {**many, 60000: Translation("10.77.0.102", 1)}, "none": {}}.items():
         actual = await bench.actual()
         change = difference(actual, table)
         begun = time.perf_counter()

@@ -3,7 +3,7 @@
 import pytest
 
 from keyhole.nat.choice import others
-from keyhole.nat.model import Backend, Target
+from keyhole.nat.model import Backend, Translation
 from tests.contract.nat.conftest import FILTERS, OUTER, WEB, Bench, Either
 from tests.contract.nat.world import World, is_cut
 
@@ -14,7 +14,7 @@ async def test_a_connection_passes_to_a_node_without_a_route_back(bench: Bench) 
     bench.world.hosts["node1"].serve(50001, b"node1\n")
     bench.world.hosts["node2"].serve(50900, b"node2\n")
     assert bench.hear(50001) is None
-    await bench.make({**WEB, 50002: Target("10.77.0.102", 50900)})
+    await bench.make({**WEB, 50002: Translation("10.77.0.102", 50900)})
     assert (bench.hear(50001), bench.hear(50002), bench.hear(50003)) == (b"node1\n", b"node2\n", None)
 
 
@@ -45,10 +45,10 @@ async def test_removal_ends_a_live_connection_and_spares_the_others(bench: Bench
     world = bench.world
     world.hosts["node1"].serve(50001)
     world.hosts["node1"].serve(50002)
-    await bench.make({**WEB, 50002: Target("10.77.0.101", 50002)})
+    await bench.make({**WEB, 50002: Translation("10.77.0.101", 50002)})
     ended, spared = (world.hosts["outside"].connect(OUTER, port) for port in (50001, 50002))
     assert (ended.recv(9), spared.recv(9)) == (b"hello\n", b"hello\n")
-    await bench.make({50002: Target("10.77.0.101", 50002)})
+    await bench.make({50002: Translation("10.77.0.101", 50002)})
     assert is_cut(ended)
     spared.send(b"still there")
     assert spared.recv(20) == b"still there"
@@ -74,7 +74,7 @@ async def test_a_port_led_elsewhere_does_not_keep_its_old_connections(bench: Ben
     await bench.make(WEB)
     client = world.hosts["outside"].connect(OUTER, 50001)
     assert client.recv(9) == b"old\n"
-    await bench.make({50001: Target("10.77.0.102", 50001)})
+    await bench.make({50001: Translation("10.77.0.102", 50001)})
     assert is_cut(client)
     assert bench.hear(50001) == b"new\n"
 
@@ -110,12 +110,12 @@ async def test_fault_35a_two_installations_share_a_gateway(bench: Bench) -> None
     bench.world.hosts["node2"].serve(51001, b"neighbour\n")
     bench.world.hosts["node2"].serve(52001, b"twin\n")
     await bench.make(WEB)
-    await neighbour.make({51001: Target("10.77.0.102", 51001)})
-    await twin.make({52001: Target("10.77.0.102", 52001)})
+    await neighbour.make({51001: Translation("10.77.0.102", 51001)})
+    await twin.make({52001: Translation("10.77.0.102", 52001)})
     assert [bench.hear(port) for port in (50001, 51001, 52001)] == [b"ours\n", b"neighbour\n", b"twin\n"]
     await bench.make({})
     assert [bench.hear(port) for port in (50001, 51001, 52001)] == [None, b"neighbour\n", b"twin\n"]
-    assert (await twin.actual()).forwards == {52001: Target("10.77.0.102", 52001)}
+    assert (await twin.actual()).forwards == {52001: Translation("10.77.0.102", 52001)}
 
 
 async def test_every_driver_leaves_nothing_when_it_goes(world: Either) -> None:

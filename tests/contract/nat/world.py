@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import secrets
+import select
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from typing import Protocol
 
 from keyhole.domain import Gateway
 from keyhole.interfaces import Answer, NoAnswer
+from tests.support.waiting import until
 
 SITE = """
 flush ruleset
@@ -27,6 +29,7 @@ table ip site {
 }
 """
 """A firewall that was loaded anew: it translates and tracks connections, and knows nothing of us."""
+_SYN_SENT = 2
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -44,6 +47,8 @@ class Host:
     def __init__(self, name: str) -> None:
         self.name = name
         self.sockets: list[socket.socket] = []
+        self.ports: set[str] = set()
+        """Of a bridge: who is plugged in."""
         sh("ip", "netns", "add", name)
         self.ip("link", "set", "lo", "up")
 
@@ -85,19 +90,28 @@ class Host:
         threading.Thread(target=_accept, args=(listener, greeting), daemon=True).start()
         return listener
 
-    def connect(self, address: str, port: int) -> socket.socket:
-        """A connection from here; raises OSError."""
+    def connect(self, address: str, port: int, source: str = "") -> socket.socket:
+        """A connection from here, from one of the host's addresses; raises OSError."""
         client = self.tcp()
+        client.bind((source, 0))
         client.connect((address, port))
         return client
 
-    def hear(self, address: str, port: int) -> bytes | None:
-        """The greeting at an address; None where nothing answers."""
+    def hear(self, address: str, port: int, source: str = "") -> bytes | None:
+        """The greeting at an address; None where it is refused."""
         try:
-            with self.connect(address, port) as client:
+            with self.connect(address, port, source) as client:
                 return client.recv(100) or None
         except OSError:
             return None
+
+    def unanswered(self, address: str, port: int, source: str) -> bool:
+        """Whether a connection gets no answer at all: no refusal, no ICMP error, so that the kernel asks again."""
+        with self.tcp() as client:
+            client.bind((source, 0))
+            client.setblocking(False)
+            client.connect_ex((address, port))
+            return _asks_again(client)
 
     def close(self) -> None:
         for each in self.sockets:
@@ -106,6 +120,22 @@ class Host:
             each.close()
         subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
         shutil.rmtree(Path("/etc/netns") / self.name, ignore_errors=True)
+
+
+def _asks_again(client: socket.socket) -> bool:
+    """Whether the peer does not answer what was sent last, by what the kernel says of the connection (tcp(7))."""
+    answers = select.poll()
+    answers.register(client, select.POLLIN | select.POLLOUT if _state(client) == _SYN_SENT else select.POLLIN)
+
+    def told() -> bool:
+        return bool(answers.poll(0)) or client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[2] > 0
+
+    until(told, what="an answer, or the question again")
+    return not answers.poll(0)
+
+
+def _state(client: socket.socket) -> int:
+    return client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[0]
 
 
 def _accept(listener: socket.socket, greeting: bytes) -> None:
@@ -130,12 +160,15 @@ class World:
         self.gateways: dict[str, Gateway] = {}
         self.tag = secrets.token_hex(3)
         self.hosts: dict[str, Host] = {}
-        self.addresses = {"node1": "10.77.0.101", "node2": "10.77.0.102", "outside": "198.51.100.100"}
+        self.clients = ("198.51.100.100", "198.51.100.101")
+        """Addresses of the outside host."""
+        self.addresses = {"node1": "10.77.0.101", "node2": "10.77.0.102"}
 
     def up(self, gateways: Sequence[str]) -> None:
         """Make all hosts and cables."""
         outer, inner = self._bridge("o"), self._bridge("i")
-        self._plug("outside", outer, "ext0", "198.51.100.100/24")
+        for client in self.clients:
+            self._plug("outside", outer, "ext0", f"{client}/24")
         for number, name in enumerate(gateways, start=21):
             gateway = self._plug(name, outer, "ext0", f"198.51.100.{number}/24")
             self._plug(name, inner, "int0", f"10.77.0.{number}/24")
@@ -162,10 +195,12 @@ class World:
     def _plug(self, name: str, bridge: Host, device: str, address: str) -> Host:
         host = self._host(name)
         port = f"p{name}"
-        bridge.ip("link", "add", port, "type", "veth", "peer", "name", device, "netns", host.name)
-        bridge.ip("link", "set", port, "master", "bridge0", "up")
+        if port not in bridge.ports:
+            bridge.ports.add(port)
+            bridge.ip("link", "add", port, "type", "veth", "peer", "name", device, "netns", host.name)
+            bridge.ip("link", "set", port, "master", "bridge0", "up")
+            host.ip("link", "set", device, "up")
         host.ip("addr", "add", address, "dev", device)
-        host.ip("link", "set", device, "up")
         return host
 
     def shell(self) -> "LocalShell":
@@ -192,6 +227,16 @@ class World:
         """Names of our tables and chains, whoever made them."""
         ruleset = self.hosts[gateway].run("nft", "list", "ruleset")
         return set(re.findall(r"^\s*(?:table ip|chain) (bwv-\S+)", ruleset, re.MULTILINE))
+
+    def muted(self, client: socket.socket) -> bool:
+        """Whether what an open connection sends is not even refused."""
+        client.setblocking(False)
+        client.send(b"anyone?")
+        return _asks_again(client)
+
+    def nft(self, gateway: str, line: str) -> None:
+        """Somebody changes a ruleset by hand."""
+        self.hosts[gateway].run("nft", *line.split())
 
     def without_conntrack(self, gateway: str) -> None:
         """From now on connections cannot be listed there."""

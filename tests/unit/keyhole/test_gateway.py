@@ -88,10 +88,10 @@ def test_nothing_that_varies_is_part_of_a_text() -> None:
     guard = Guard(GATEWAY, "abc123", Fence(1, 7))
     first, second = look(guard, "bwv-abc123"), look(guard._replace(fence=Fence(2, 8)), "bwv-other")
     assert first.script == second.script
-    assert first.args == ("", "abc123.gw1", "1", "7", "bwv-abc123", "")
-    call = load(guard, "iptables", "*nat\nCOMMIT\n", [(50001, Target("10.0.0.1", 5))])
-    assert call.stdin == b"*nat\nCOMMIT\n\n#cut 50001 10.0.0.1 5"
-    assert call.args[-2:] == ("iptables", str(len(call.stdin)))
+    assert first.args == ("", "abc123.gw1", "1", "7", "bwv-abc123", "ip", "", "")
+    call = load(guard, "iptables", "*nat\nCOMMIT\n", [(50001, "*", Target("10.0.0.1", 5))])
+    assert call.stdin == b"*nat\nCOMMIT\n\n#cut 50001 * 10.0.0.1 5"
+    assert call.args[-3:] == ("iptables", str(len(call.stdin)), "ip")
 
 
 @pytest.mark.parametrize("name", ["-n", "a b", "x;reboot", "$(id)", "../x", "", "a\nb"])

@@ -1,7 +1,11 @@
 """Two clusters' books of forwards on one store: each keeps its own, also what is left of a forgotten job."""
 
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+
 from bwvisu.adapters.etcd import Absent, Committed, Put, Store
 from bwvisu.adapters.records import Keys
+from bwvisu.domain.admission import Admission, Admissions
 from bwvisu.reconcilers.keyhole_host import LeaderBooks
 from bwvisu.reconcilers.leadership import Leadership
 from bwvisu.reconcilers.records import Records
@@ -47,3 +51,24 @@ async def test_what_a_record_that_could_never_be_read_owns_is_its_own_cluster_s(
     records.change(keys.forwards(ID), 3, JobForwards(job_id=ID))
     assert main.unread() is None
     assert set(main.forwards()) == {ID}
+
+
+def _admission(network: str, expires_at: datetime) -> Admission:
+    return Admission(id=network, network=network, user="alice", at=expires_at, expires_at=expires_at)
+
+
+async def test_who_is_admitted_is_what_the_last_readable_record_says_at_this_moment(store: Store, keys: Keys) -> None:
+    records, main, _ = await both(store, keys)
+    now = datetime.now(UTC)
+    assert main.admitted(ID) == []
+    records.set_aside(keys.admissions(ID), b"{")
+    assert main.admitted(ID) == []
+    entries = (
+        _admission("203.0.113.5/32", now + timedelta(hours=1)),
+        _admission("203.0.113.6/32", now),
+        _admission("no network", now + timedelta(hours=1)),
+        _admission("2001:db8::/64", now + timedelta(hours=1)),
+    )
+    records.change(keys.admissions(ID), 1, Admissions(entries=entries))
+    records.set_aside(keys.admissions(ID), b"{")
+    assert main.admitted(ID) == [ip_network("203.0.113.5"), ip_network("2001:db8::/64")]

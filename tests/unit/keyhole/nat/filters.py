@@ -1,20 +1,17 @@
 """Packet filters of a few lines: what they do with the text that the drivers render, and what they list then."""
 
-import json
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Protocol
 
-from keyhole.nat.model import Frame, Listing, Target
+from keyhole.nat.model import Frame, Listing
+from tests.simulation.gateway_nft import NftTable, Rejected, load, show
+
+__all__ = ["FRAME", "NOTHING", "Filter", "IptablesModel", "NftModel", "Rejected"]
 
 FRAME = Frame("abc123", 50000, 50200, (IPv4Network("10.77.0.0/24"), IPv4Network("10.79.0.0/24")))
 NOTHING = Listing(True, None, "", "")
-
-
-class Rejected(Exception):
-    """A transaction that fails as a whole."""
 
 
 class Filter(Protocol):
@@ -32,7 +29,7 @@ class IptablesModel:
     chains: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for table, chain in (("nat", "PREROUTING"), ("nat", "POSTROUTING"), ("filter", "FORWARD")):
+        for table, chain in (("nat", "PREROUTING"), ("nat", "POSTROUTING"), ("filter", "FORWARD"), ("filter", "INPUT")):
             self.chains.setdefault((table, chain), [])
 
     def load(self, text: str) -> None:
@@ -102,60 +99,19 @@ def _is_ours(key: tuple[str, str], rule: str) -> bool:
     return FRAME.name in key[1] + rule
 
 
-@dataclass
 class NftModel:
-    """``nft -f``: one transaction; adding another value for a present key and deleting an absent one fail it."""
+    """``nft -f``, as the simulated gateway reads it, and what a person does to our table."""
 
-    rules: list[tuple[str, str]] | None = None
-    """(chain, comment) of our table; None: no table."""
-    elements: dict[int, Target] = field(default_factory=dict)
-    strangers: int = 0
+    def __init__(self) -> None:
+        self.tables: dict[str, NftTable] = {}
+        self.strangers = 0
 
     def load(self, text: str) -> None:
-        if text.startswith("add table"):
-            assert text.split("\n")[:2] == [f"add table ip {FRAME.name}", f"delete table ip {FRAME.name}"]
-            self.rules = re.findall(r'^  chain (\w+)|comment "(\S+)"', text, re.MULTILINE)
-            named = iter(self.rules)
-            self.rules = [(chain, next(named)[1]) for chain, _ in named]
-            self.elements = self._read(text)
-        elif text == f"delete table ip {FRAME.name}":
-            self.rules, self.elements = None, {}
-        else:
-            self.elements = self._changed(text.split("\n"))
-
-    def _changed(self, lines: list[str]) -> dict[int, Target]:
-        draft = dict(self.elements)
-        for line in filter(None, lines):
-            verb, body = re.fullmatch(rf"(add|delete) element ip {FRAME.name} forwards (.*)", line).groups()  # type: ignore[union-attr]
-            if self.rules is None:
-                raise Rejected(line)
-            if verb == "add":
-                new = self._read(body)
-                if any(draft.get(port, target) != target for port, target in new.items()):
-                    raise Rejected(line)
-                draft |= new
-            else:
-                gone = [int(port) for port in re.findall(r"\d+", body)]
-                if set(gone) - set(draft):
-                    raise Rejected(line)
-                draft = {port: target for port, target in draft.items() if port not in gone}
-        return draft
-
-    @staticmethod
-    def _read(text: str) -> dict[int, Target]:
-        found = re.findall(r"(\d+) : ([\d.]+) \. (\d+)", text)
-        return {int(port): Target(address, int(inner)) for port, address, inner in found}
+        self.tables = load(self.tables, text)
 
     def listing(self) -> Listing:
-        if self.rules is None:
-            return NOTHING
-        elements = [[port, {"concat": [to.address, to.port]}] for port, to in self.elements.items()]
-        objects: list[dict[str, object]] = [{"metainfo": {"version": "1.0.6"}}, {"table": {"name": FRAME.name}}]
-        objects += [{"map": {"name": "forwards"} | ({"elem": elements} if elements else {})}]
-        hooks = (("pre", "prerouting"), ("post", "postrouting"))
-        objects += [{"chain": {"name": name, "type": "nat", "hook": hook}} for name, hook in hooks]
-        objects += [{"rule": {"chain": chain, "comment": comment}} for chain, comment in self.rules]
-        return Listing(True, json.dumps({"nftables": objects}), "", "")
+        table = self.tables.get(FRAME.name)
+        return NOTHING if table is None else Listing(True, show(FRAME.name, table), "", "")
 
     def foreign(self) -> int:
         return self.strangers
@@ -164,7 +120,12 @@ class NftModel:
         self.strangers += 1
 
     def vandalise(self, index: int) -> None:
-        if self.elements and index % 2:
-            del self.elements[sorted(self.elements)[index % len(self.elements)]]
-        elif self.rules:
-            del self.rules[index % len(self.rules)]
+        table = self.tables.get(FRAME.name)
+        if table is None:
+            return
+        kept = [(each.kept, key) for each in table.elements.values() for key in each.kept]
+        if kept and index % 2:
+            elements, key = kept[index % len(kept)]
+            del elements[key]
+        elif chains := [chain for chain in table.chains.values() if chain.rules]:
+            chains[index % len(chains)].rules.pop()

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyhole.domain import network
 from keyhole.nat.choice import DRIVERS, choose, others
 from keyhole.nat.conflicts import conflicts
-from keyhole.nat.model import Actual, Backend, Driver, Frame, Listing, Table, Target, difference
+from keyhole.nat.model import Actual, Backend, Driver, Frame, Listing, Table, Translation, difference
 
 RECORDED = Path(__file__).parent / "recorded"
 LISTING = Listing(
@@ -22,14 +23,17 @@ LISTING = Listing(
 NOTHING = Listing(True, None, None, None)
 FRAME = Frame("abc123", 50000, 60000, (IPv4Network("10.77.0.0/24"), IPv4Network("10.79.0.0/24")))
 TABLE: Table = {
-    50001: Target("10.77.0.101", 50001),
-    50002: Target("10.77.0.102", 50900),
-    60000: Target("10.79.0.101", 60000),
+    50001: Translation("10.77.0.101", 50001),
+    50002: Translation("10.77.0.102", 50900, frozenset(map(network, ("203.0.113.5", "192.0.2.0/24")))),
+    50003: Translation("10.77.0.102", 50003, frozenset()),
+    60000: Translation("10.79.0.101", 60000),
 }
 FILTERS = [DRIVERS["nftables"], DRIVERS["iptables"]]
 """Packet filters; what a proxy does is in `test_proxy`."""
 drivers = pytest.mark.parametrize("driver", FILTERS, ids=["nftables", "iptables"])
-targets = st.builds(Target, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535), st.just(""))
+targets = st.builds(
+    Translation, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535), name=st.just("")
+)
 tables = st.dictionaries(st.integers(1, 65535), targets, max_size=200)
 
 
@@ -47,7 +51,7 @@ def test_what_a_filter_prints_is_what_was_rendered(driver: Driver) -> None:
         replace(FRAME, first_port=49999),
         replace(FRAME, last_port=60001),
         replace(FRAME, networks=FRAME.networks[:1]),
-        FRAME.around({40000: Target("10.77.0.101", 1)}),
+        FRAME.around({40000: Translation("10.77.0.101", 1)}),
     ],
 )
 def test_a_frame_of_other_settings_is_not_intact(driver: Driver, frame: Frame) -> None:
@@ -69,7 +73,8 @@ def test_another_installation_s_objects_are_not_ours(driver: Driver) -> None:
         ("-A bwv-abc123-pre -p tcp -m tcp --dport 50001", "-A bwv-abc123-pre -p tcp -m tcp --dport 50001:50002"),
         ("-A bwv-abc123-post -p tcp", "-A bwv-abc123-post -s 1.2.3.4/32 -j ACCEPT\n-A bwv-abc123-post -p tcp"),
         ("-A POSTROUTING -p tcp -m comment", "-A OUTPUT -p tcp -m comment"),
-        ("bwvisu:196c4033e182", "by hand"),
+        ("-A bwv-abc123-pre -s 203.0.113.5/32 -p", "-A bwv-abc123-pre -p"),
+        ("bwvisu:c7dfde0fab6e", "by hand"),
     ],
 )
 def test_a_changed_rule_of_ours_is_noticed(old: str, new: str) -> None:
@@ -117,19 +122,26 @@ def test_a_difference_is_exactly_what_is_missing_and_too_much(before: Table, aft
     ("forwards", "count"), [(100, 65), (100, 64), (10_000, 2_500), (10_000, 2_501), (0, 64), (0, 65)]
 )
 def test_many_changes_load_the_whole(forwards: int, count: int) -> None:
-    table = {port: Target("10.77.0.101", port) for port in range(1, forwards + 1)}
-    more = {port: Target("10.77.0.102", port) for port in range(20_000, 20_000 + count)}
+    table = {port: Translation("10.77.0.101", port) for port in range(1, forwards + 1)}
+    more = {port: Translation("10.77.0.102", port) for port in range(20_000, 20_000 + count)}
     change = difference(Actual(table, intact=True, present=True), table | more)
     assert change.whole is (count > max(64, (forwards + count) // 4))
 
 
 @drivers
 @pytest.mark.parametrize(
-    "target", [Target("10.0.0.1; flush ruleset", 1), Target("node1", 1), Target("::1", 1), Target("10.0.0.1", 0)]
+    "way",
+    [
+        Translation("10.0.0.1; flush ruleset", 1),
+        Translation("node1", 1),
+        Translation("::1", 1),
+        Translation("10.0.0.1", 0),
+        Translation("10.0.0.1", 1, frozenset([network("2001:db8::1")])),
+    ],
 )
-def test_nothing_but_addresses_and_ports_is_ever_rendered(driver: Driver, target: Target) -> None:
+def test_nothing_but_addresses_and_ports_is_ever_rendered(driver: Driver, way: Translation) -> None:
     with pytest.raises(ValueError, match=r"."):
-        driver.render(FRAME, {50001: target}, difference(Actual(), {50001: target}), Actual())
+        driver.render(FRAME, {50001: way}, difference(Actual(), {50001: way}), Actual())
 
 
 @pytest.mark.parametrize("installation", ["", "A", "a-b", "a b", "x" * 17, "a\n"])
@@ -143,7 +155,7 @@ def test_foreign_rules_on_our_ports_are_told_and_our_own_are_not() -> None:
     assert [each[:2] for each in conflicts(LISTING, FRAME)] == [(55000, 55010)]
     assert not list(conflicts(LISTING, replace(FRAME, first_port=51000, last_port=54999)))
     stranger = replace(FRAME, installation="other")
-    assert len(list(conflicts(LISTING, stranger))) == 1 + len(TABLE)
+    assert len(list(conflicts(LISTING, stranger))) == 1 + 1 + 2 + 1  # a rule per source; of 50003 none
 
 
 @pytest.mark.parametrize(

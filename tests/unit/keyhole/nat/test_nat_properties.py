@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keyhole.domain import Fence
+from keyhole.domain import Fence, network
 from keyhole.gateway import Guard, cuts_of, load
 from keyhole.nat.choice import DRIVERS, others
 from keyhole.nat.conflicts import conflicts
-from keyhole.nat.model import Actual, Driver, Listing, Table, Target, difference
+from keyhole.nat.model import Actual, Driver, Listing, Table, Translation, difference
 from tests.support.effort import effort
 from tests.support.keyhole import GATEWAY
 from tests.unit.keyhole.nat.filters import FRAME, Filter, IptablesModel, NftModel, Rejected
@@ -27,8 +27,13 @@ GUARD = Guard(GATEWAY, FRAME.installation, Fence(1, 7))
 FILTERS = [DRIVERS["nftables"], DRIVERS["iptables"]]
 """Packet filters; what a proxy does is in `test_proxy`."""
 drivers = pytest.mark.parametrize("driver", FILTERS, ids=["nftables", "iptables"])
-targets = st.builds(Target, st.sampled_from(("10.77.0.101", "10.79.0.102")), st.integers(1, 65535), st.just(""))
-tables = st.dictionaries(st.integers(50000, 50200), targets, max_size=120)
+sources = st.none() | st.frozensets(
+    st.sampled_from(tuple(map(network, ("203.0.113.5", "203.0.113.6", "192.0.2.0/24")))), max_size=3
+)
+ways = st.builds(
+    Translation, st.sampled_from(("10.77.0.101", "10.79.0.102")), st.integers(1, 65535), sources, st.just("")
+)
+tables = st.dictionaries(st.integers(50000, 50200), ways, max_size=120)
 
 
 MODELS: dict[str, type[IptablesModel | NftModel]] = {"iptables": IptablesModel, "nftables": NftModel}
@@ -51,7 +56,7 @@ def sync(driver: Driver, model: Filter, desired: Table) -> Actual:
     )
 )
 def test_whatever_happened_one_pass_makes_it_the_desired_set(
-    driver: Driver, steps: list[tuple[dict[int, Target], int | None, str | None]]
+    driver: Driver, steps: list[tuple[dict[int, Translation], int | None, str | None]]
 ) -> None:
     """Faults 19 and 21: rules go missing, foreign ones appear; ours are repaired, theirs stay."""
     model = MODELS[driver.backend]()
@@ -75,7 +80,7 @@ def test_whatever_happened_one_pass_makes_it_the_desired_set(
 @effort(0.5)
 @given(tables, tables, tables)
 def test_a_change_against_an_outdated_picture_is_refused_or_right(
-    driver: Driver, seen: dict[int, Target], really: dict[int, Target], desired: dict[int, Target]
+    driver: Driver, seen: dict[int, Translation], really: dict[int, Translation], desired: dict[int, Translation]
 ) -> None:
     """What the filter holds may have changed since the look: then a partial change fails as a whole or does no harm."""
     model = MODELS[driver.backend]()
@@ -88,9 +93,14 @@ def test_a_change_against_an_outdated_picture_is_refused_or_right(
     try:
         model.load(driver.render(FRAME, desired, change, picture))
     except Rejected:
-        assert dict(driver.parse(model.listing(), FRAME).forwards) == really
+        # Of two tables one may have changed: then more ports are silent, and whoever passes is as before.
+        assert _passing(driver.parse(model.listing(), FRAME).forwards) == _passing(really)
     after = sync(driver, model, desired)
     assert (dict(after.forwards), after.intact) == (desired, True)
+
+
+def _passing(table: Table) -> Table:
+    return {port: way for port, way in table.items() if way.sources != frozenset()}
 
 
 LINES = [line for text in (LISTING.nat, LISTING.filter) for line in (text or "").splitlines()]
@@ -124,18 +134,17 @@ objects = st.dictionaries(
 jsons = st.lists(objects, max_size=4).map(lambda listed: json.dumps({"nftables": listed})) | st.text(max_size=80)
 ALLOWED = re.compile(
     r"\*(nat|filter)|COMMIT|:bwv-abc123-\w+ - \[0:0\]|-[AFX] bwv-abc123-\S+.*|-[ID] \S+ .*bwv-abc123-\w+"
-    r"|#cut [0-9]+ [0-9.]+ [0-9]+|(add|delete) (element|table) ip bwv-abc123.*"
-    r"|=|[+-][0-9]+ [0-9]+/[0-9.]+/[0-9]+"
+    r"|#cut [0-9]+ \* [0-9.]+ [0-9]+|(add|delete) (element|table) ip bwv-abc123.*"
 )
 
 
 @effort(2)
-@example(POISONED, "", "", {50001: Target("10.77.0.101", 1)})
-@example("[" * 100_000, HOSTILE[0], "", {50001: Target("10.77.0.101", 1)})
+@example(POISONED, "", "", {50001: Translation("10.77.0.101", 1)})
+@example("[" * 100_000, HOSTILE[0], "", {50001: Translation("10.77.0.101", 1)})
 @example(LISTING.nft, LISTING.nat, f"{LISTING.filter}{HOSTILE[1]}\n", {})
 @given(jsons | st.just(LISTING.nft), lines | st.just(LISTING.nat), lines | st.just(LISTING.filter), tables)
 def test_no_listing_raises_or_puts_a_word_of_its_own_into_a_load(
-    nft: str, nat: str, filtered: str, desired: dict[int, Target]
+    nft: str, nat: str, filtered: str, desired: dict[int, Translation]
 ) -> None:
     listing = Listing(True, nft, nat, filtered)
     list(conflicts(listing, FRAME))

@@ -1,6 +1,7 @@
 """The proxy's driver: what HAProxy prints of its map is what was rendered, and nothing strange passes either way."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from keyhole.domain import Fence
 from keyhole.gateway import Guard, Traffic, Unanswered, load, look, read_look, read_traffic
 from keyhole.interfaces import Answer, NoAnswer
 from keyhole.nat.choice import DRIVERS, choose, listed, others
-from keyhole.nat.model import Actual, Change, Listing, Table, Target, difference
+from keyhole.nat.model import Actual, Change, Listing, Table, Translation, difference
 from keyhole.proxy_scripts import LOAD_PROXY
 from tests.support.keyhole import GATEWAY
 from tests.unit.keyhole.nat.test_drivers import FRAME, LISTING, NOTHING
@@ -22,8 +23,8 @@ SHOWN = """\
 """
 """``show map`` of HAProxy 2.6.12."""
 TABLE: Table = {
-    50001: Target("10.77.0.101", 50001, "01jd-50001.gw1.viz.example.org"),
-    50002: Target("10.77.0.102", 50900),
+    50001: Translation("10.77.0.101", 50001, name="01jd-50001.gw1.viz.example.org"),
+    50002: Translation("10.77.0.102", 50900),
 }
 TRAFFIC = """\
 # table: bwv-abc123, type: integer, size:20480, used:2
@@ -97,15 +98,15 @@ def test_the_whole_is_everything_anew_and_removal_is_nothing_anew() -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        Target("10.0.0.1 x", 1),
-        Target("node1", 1),
-        Target("10.0.0.1", 0),
-        Target("10.0.0.1", 1, "a b"),
-        Target("10.0.0.1", 1, "a\n=\n"),
-        Target("10.0.0.1", 1, "A"),
+        Translation("10.0.0.1 x", 1),
+        Translation("node1", 1),
+        Translation("10.0.0.1", 0),
+        Translation("10.0.0.1", 1, name="a b"),
+        Translation("10.0.0.1", 1, name="a\n=\n"),
+        Translation("10.0.0.1", 1, name="A"),
     ],
 )
-def test_nothing_but_names_addresses_and_ports_is_ever_rendered(target: Target) -> None:
+def test_nothing_but_names_addresses_and_ports_is_ever_rendered(target: Translation) -> None:
     with pytest.raises(ValueError, match=r"."):
         PROXY.render(FRAME, {50001: target}, difference(Actual(), {50001: target}), Actual())
 
@@ -127,8 +128,8 @@ def test_it_serves_where_its_map_was_listed_and_the_others_go() -> None:
 
 def test_its_calls_name_the_socket_and_its_map() -> None:
     guard = Guard(GATEWAY, "abc123", Fence(1, 7))
-    guard = guard._replace(gateway=GATEWAY.__class__("gw1", "", "", proxy_socket="/run/haproxy/s"))
-    assert look(guard, "bwv-abc123").args[-2:] == ("bwv-abc123", "/run/haproxy/s")
+    guard = guard._replace(gateway=replace(GATEWAY, proxy_socket="/run/haproxy/s"))
+    assert look(guard, "bwv-abc123").args[-4:] == ("bwv-abc123", "ip", "", "/run/haproxy/s")
     call = load(guard, "proxy", "=", [])
     assert (call.script, call.args[4:]) == (LOAD_PROXY, ("bwv-abc123", "1", "/run/haproxy/s"))
 

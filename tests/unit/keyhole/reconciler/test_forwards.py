@@ -7,7 +7,7 @@ import pytest
 
 from keyhole.domain import Gateway, GrantPhase, JobForwards, Run, Tenancy
 from keyhole.nat.conflicts import Conflict
-from keyhole.nat.model import Target
+from keyhole.nat.model import Translation
 from keyhole.reconciler import ForwardsPass, ForwardsReconciler, GatewayBoard
 from keyhole.reconciler.board import GatewayState
 from keyhole.scripts import PROBE, RESOLVE
@@ -228,7 +228,7 @@ async def test_ports_of_foreign_rules_are_avoided(house: House) -> None:
 
 async def test_ports_of_records_that_cannot_be_read_are_avoided(house: House) -> None:
     house.books.owned_unread = [grant((50000,), GrantPhase.QUARANTINED)]
-    house.board.holds("gw1", {50001: Target("10.77.0.108", 50002)})
+    house.board.holds("gw1", {50001: Translation("10.77.0.108", 50002)})
     house.job()
     await house.reconcile()
     (forward,) = house.books.grants("j1")[0].forwards
