@@ -87,9 +87,9 @@ def look(guard: Guard, table: str, *, flows: bool = False) -> Remote:
 
     ``table``: the name that nftables and HAProxy know ours by.
     """
-    gateway = guard.gateway
+    args, gateway = guard.args(), guard.gateway
     own = (table, _FAMILIES[gateway.family], "flows" if flows else "", gateway.proxy_socket)
-    return Remote(LOOK, (*guard.args(), *own), b"")
+    return Remote(LOOK, (*args, *own), b"")
 
 
 def load(guard: Guard, backend: Backend, rules: str, cuts: Iterable[tuple[int, str, Target]]) -> Remote:
