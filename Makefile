@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help install clients demo test test-heavy soak mutants bench check format docs texts pictures lock clean
+.PHONY: help install clients demo test test-heavy soak mutants bench check format docs texts pictures sbom lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ demo: install ## a real small cluster, all roles, a real application (ONCE=1: en
 test: install ## all tests, suite by suite, within the printed budgets
 	@scripts/system-packages test
 	@$(BIN)/python -m scripts.clients --install
+	@$(BIN)/python -m scripts.chart --install
 	@$(BIN)/python -m tests.support.provider
 	@$(BIN)/python scripts/suites.py test
 
@@ -72,11 +73,16 @@ pictures: install ## draw the README's pictures anew: applications of real jobs 
 	@scripts/system-packages test
 	@$(BIN)/python -m scripts.pictures
 
+sbom: install ## what the image has of Python's and npm's packages, as CycloneDX, into build/bwvisu.cdx.json
+	@$(BIN)/python -m scripts.chart --sbom build/bwvisu.cdx.json
+
 RESOLVE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
     --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 
-lock: install ## resolve all dependencies anew: those of bwVisu, and those of the generators of clients
+lock: install ## resolve all dependencies anew: those of bwVisu, its image, the generators of clients, the chart's judges
 	$(RESOLVE) pyproject.toml --all-extras --output-file constraints.txt
+	$(RESOLVE) pyproject.toml --extra ldap --constraint constraints.txt --output-file constraints-image.txt
+	$(RESOLVE) scripts/packaging/requirements.in --output-file scripts/packaging/constraints.txt
 	$(RESOLVE) scripts/generators/requirements.in --output-file scripts/generators/constraints.txt
 	@$(BIN)/python -m scripts.clients --lock
 

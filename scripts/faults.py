@@ -56,8 +56,7 @@ FAULTS: Mapping[str, Fault] = {
     "19": Fault("a gateway reboots", "rules restored in one transaction as soon as it answers"),
     "20": Fault(
         "a gateway is away for long",
-        "new forwards go elsewhere; on its return stale rules go first",
-        "open forwards that move to another gateway (issue 7)",
+        "new forwards go elsewhere; old ones move (new address shown); on its return stale rules go first",
     ),
     "21": Fault("tables are flushed; a foreign rule sits on our port", "repaired, reported; foreign rules stay"),
     "22": Fault("SSH is cut in the middle of a table load", "old or new rules, never half, by nft and by iptables"),

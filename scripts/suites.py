@@ -43,6 +43,8 @@ class Suite:
     """More arguments for pytest."""
 
 
+SLOWEST = ("--durations=10", "--durations-min=10")
+"""What a suite's time goes to is told, so that its budget can be kept."""
 HEAVY = ("--hypothesis-profile=heavy", "--timeout=0")
 Stage = tuple[Suite, ...]
 GROUPS: dict[str, tuple[Stage, ...]] = {
@@ -51,7 +53,11 @@ GROUPS: dict[str, tuple[Stage, ...]] = {
         (Suite("unit", "tests/unit", 160),),
         (Suite("fuzz", "tests/fuzz", 50),),
         (Suite("simulation", "tests/simulation", 10 * MINUTE),),
-        (Suite("contract", "tests/contract", 21 * MINUTE), Suite("cluster", "tests/cluster", 21 * MINUTE)),
+        (
+            Suite("contract", "tests/contract", 21 * MINUTE),
+            Suite("cluster", "tests/cluster", 21 * MINUTE),
+            Suite("chart", "tests/chart", 90),
+        ),
         (Suite("clients", "tests/clients", 105),),
         (Suite("browser", "tests/browser", 510),),
     ),
@@ -107,7 +113,7 @@ def run_aside(suite: Suite, seconds: float) -> Result:
 def run(suite: Suite, seconds: float, said: IO[str] | None = None) -> Result:
     """Run one suite to its end or its deadline; ``said``: where its output goes, None: to ours."""
     began = time.monotonic()
-    argv = [sys.executable, "-m", "pytest", "--quiet", suite.path, *suite.options]
+    argv = [sys.executable, "-m", "pytest", "--quiet", *SLOWEST, suite.path, *suite.options]
     with subprocess.Popen(argv, cwd=ROOT, stdout=said, stderr=said and subprocess.STDOUT) as process:
         try:
             verdict = VERDICTS.get(process.wait(seconds), "FAILED")

@@ -26,7 +26,8 @@ CRIMES = {  # at least one for each contract
     "bwvisu/services": "import bwvisu.adapters.ssh",
     "keyhole/nat": "import bwvisu.errors, keyhole.reconciler",
 }
-GENERATORS = "scripts/generators/constraints.txt"
+IMAGE = "constraints-image.txt"
+TOOLS = ("scripts/generators/constraints.txt", "scripts/packaging/constraints.txt")
 FORBIDDEN = {
     "the address of a package registry": r"\b(pypi|pythonhosted|npmjs|yarnpkg|debian|crates|anaconda)\.(org|com|io)\b",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
@@ -73,18 +74,27 @@ def test_the_client_runs_on_the_standard_library_alone() -> None:
 
 def asked_for(lock: str) -> list[str]:
     """What the lock was resolved from."""
-    if lock == GENERATORS:
-        asked = (ROOT / GENERATORS).with_name("requirements.in").read_text()
+    if lock in TOOLS:
+        asked = (ROOT / lock).with_name("requirements.in").read_text()
         return [line for line in asked.splitlines() if not line.startswith("#")]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    return [*project["dependencies"], *project["optional-dependencies"]["ldap" if lock == IMAGE else "dev"]]
 
 
-@pytest.mark.parametrize("lock", ["constraints.txt", GENERATORS])
+def locked(lock: str) -> dict[str, str]:
+    """Name and version of each package."""
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+def test_the_image_has_the_versions_that_were_tested() -> None:
+    assert locked(IMAGE).items() <= locked("constraints.txt").items(), "run `make lock`"
+
+
+@pytest.mark.parametrize("lock", ["constraints.txt", IMAGE, *TOOLS])
 def test_the_lock_holds_every_dependency_in_a_version_that_is_asked_for(lock: str) -> None:
-    locked = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", (ROOT / lock).read_text(), re.MULTILINE))
+    versions = locked(lock)
     wanted = map(Requirement, asked_for(lock))
-    stale = [str(one) for one in wanted if not one.specifier.contains(locked.get(canonicalize_name(one.name), "0"))]
+    stale = [str(one) for one in wanted if not one.specifier.contains(versions.get(canonicalize_name(one.name), "0"))]
     assert stale == [], "run `make lock`"
 
 

@@ -14,22 +14,28 @@ from typing import NamedTuple
 from keyhole.domain import Grant, Run
 
 
+class Pair(NamedTuple):
+    """A gateway's port and the port that it leads to."""
+
+    external: int
+    internal: int
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """``ports`` forwards for a run on ``hosts``; on one certain gateway, drained or not, where ``gateway`` is given."""
+    """``ports`` forwards for a run on ``hosts``; on one certain gateway, drained or not, where ``gateway`` is given.
+
+    ``moved``: the forwards exist on ``leaves`` and go to any other gateway.  Their inner ports are the run's already
+    and stay; the outer ones stay where they are free.
+    """
 
     job_id: str
     run: Run
     hosts: tuple[str, ...]
     ports: int
     gateway: str | None = None
-
-
-class Pair(NamedTuple):
-    """A gateway's port and the port that it leads to."""
-
-    external: int
-    internal: int
+    leaves: str = ""
+    moved: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +82,14 @@ class Pool:
     """What may be given: ``gateways`` that take new forwards, ports from ``first`` to ``last``.
 
     ``cursors``: by gateway, the port at which the search begins, so that ports are reused as late as possible.
+    ``connections``: by gateway, connections that are open through it now.
     """
 
     gateways: Sequence[str]
     first: int
     last: int
     cursors: Mapping[str, int] = field(default_factory=dict)
+    connections: Mapping[str, int] = field(default_factory=dict)
 
 
 def allocate(asks: Iterable[Ask], grants: Iterable[Grant], blocked: Blocked, pool: Pool) -> Allocation:
@@ -123,14 +131,27 @@ class _Books:
         self.external[gateway].update(port for port in ports if self.pool.first <= port <= self.pool.last)
 
     def serve(self, ask: Ask) -> Allotment | Unserved:
-        """The gateway with the fewest forwards that has room."""
-        usable = [ask.gateway] if ask.gateway else self.pool.gateways
-        for gateway in sorted(usable, key=lambda name: (self.load[name], name)):
-            if pairs := self._pick(gateway, ask):
+        """The gateway with the least weight that has room."""
+        usable = [ask.gateway] if ask.gateway else [name for name in self.pool.gateways if name != ask.leaves]
+        for gateway in sorted(usable, key=lambda name: (self._weight(name), name)):
+            if pairs := self._carry_over(gateway, ask) if ask.moved else self._pick(gateway, ask):
                 self.own(gateway, ask.hosts, pairs)
                 self.cursors[gateway] = pairs[-1].external + 1
                 return Allotment(ask, gateway, pairs)
         return Unserved(ask, exhausted=bool(usable))
+
+    def _weight(self, gateway: str) -> int:
+        """Forwards and open connections count alike: the first will be used, the others are."""
+        return self.load[gateway] + self.pool.connections.get(gateway, 0)
+
+    def _carry_over(self, gateway: str, ask: Ask) -> tuple[Pair, ...] | None:
+        """The same ports inside, the same ones outside where this gateway has them free."""
+        outside, first, last = self.external[gateway], self.pool.first, self.pool.last
+        kept = {each.external for each in ask.moved if first <= each.external <= last} - outside
+        others = self._free(gateway, [outside, kept])
+        chosen = ((each.external if each.external in kept else next(others, 0), each.internal) for each in ask.moved)
+        pairs = tuple(Pair(*each) for each in chosen)
+        return pairs if all(pair.external for pair in pairs) else None
 
     def _pick(self, gateway: str, ask: Ask) -> tuple[Pair, ...] | None:
         outside = self.external[gateway]

@@ -187,6 +187,13 @@ class JobForwards(Stored):
         """
         return next((grant for grant in self.grants if grant.run == run and grant.phase in LIVE), None)
 
+    def moved(self, run: Run) -> bool:
+        """Whether this run's live grant was on another gateway, where its ports are not free yet."""
+        live = self.grant_for(run)
+        return live is not None and any(
+            each.run == run and each.phase not in LIVE and each.gateway != live.gateway for each in self.grants
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Tenancy:
@@ -243,6 +250,8 @@ class ForwardPolicy:
     max_per_job: int = 100
     hostname_suffix: str = ""
     quarantine: float = 120.0
+    move_after: float = 15.0
+    """A gateway that could not be reached for so long loses its forwards to others."""
     admission: Literal["open", "owner-address"] = "open"
     own_addresses: frozenset[str] = field(default_factory=frozenset)
     """Addresses of the service itself; never a target."""

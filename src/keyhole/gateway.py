@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from keyhole.activity import Flow, Listed
 from keyhole.domain import Family, Fence, Gateway, host_name
 from keyhole.interfaces import Answer, NoAnswer
-from keyhole.nat.model import Backend, Flow, Listing, Table, Target, frame_name
+from keyhole.nat.model import Backend, Listing, Passage, Table, Target, frame_name
 from keyhole.proxy_scripts import LOAD_PROXY, TRAFFIC_PROXY
-from keyhole.scripts import LOAD, LOOK, PROBE, RESOLVE
+from keyhole.scripts import FLOWS, LOAD, LOOK, PROBE, RESOLVE
 
 _FAMILIES: Mapping[Family, str] = {4: "ip", 6: "ip6"}
 """As nft calls them."""
@@ -52,6 +53,16 @@ class Traffic(NamedTuple):
     """Bytes from users; a connection that lives on is counted as it goes."""
     sent: int
     """Bytes to users."""
+
+    def flows(self, target: Target) -> list[Flow]:
+        """As conntrack would list its connections; the first has all bytes, so that none is counted twice."""
+        present = self.connections > 0
+        first = Flow(("proxy", "", 0), target, present, self.received, self.sent, attended=present)
+        more = (("proxy", "", number) for number in range(1, self.connections))
+        return [
+            first,
+            *(Flow(("proxy", "", number), target, established=True, bytes_in=0, bytes_out=0) for number in more),
+        ]
 
 
 class Loaded(NamedTuple):
@@ -103,9 +114,9 @@ def load(guard: Guard, backend: Backend, rules: str, cuts: Iterable[tuple[int, s
     return Remote(LOAD, (*guard.args(), backend, str(len(text)), _FAMILIES[guard.gateway.family]), text)
 
 
-def traffic(guard: Guard) -> Remote:
+def traffic(gateway: Gateway, installation: str) -> Remote:
     """What has passed a gateway's proxy, which conntrack does not see by forward."""
-    return Remote(TRAFFIC_PROXY, (guard.gateway.sudo, frame_name(guard.installation), guard.gateway.proxy_socket), b"")
+    return Remote(TRAFFIC_PROXY, (gateway.sudo, frame_name(installation), gateway.proxy_socket), b"")
 
 
 def probe(gateway: Gateway, targets: Iterable[Target]) -> Remote:
@@ -125,6 +136,11 @@ def resolve(gateway: Gateway, names: Iterable[str]) -> Remote:
     return Remote(RESOLVE, (gateway.sudo, str(gateway.family)), stdin)
 
 
+def flows(gateway: Gateway) -> Remote:
+    """List the translated connections; of the family that the users' address of this gateway is of."""
+    return Remote(FLOWS, (gateway.sudo, f"ipv{gateway.family}"), b"")
+
+
 def read_look(answer: Answer | NoAnswer) -> Listing | Fenced | Unanswered:
     """What `LOOK` printed."""
     body = _body(answer)
@@ -134,7 +150,7 @@ def read_look(answer: Answer | NoAnswer) -> Listing | Fenced | Unanswered:
     works, proxy = "works" in sections, sections.get("proxy")
     if not works and sections.get("nat") is None and proxy is None:
         return Unanswered("neither nft nor iptables-save works here")
-    flows = _flows(sections["flows"]) if "flows" in sections else None
+    flows = _passages(sections["flows"]) if "flows" in sections else None
     nft, blind = sections.get("nft") if works else None, "blind" in sections
     return Listing(works, nft, sections.get("nat"), sections.get("filter"), blind, flows, proxy)
 
@@ -182,7 +198,39 @@ def read_traffic(answer: Answer | NoAnswer) -> Mapping[int, Traffic] | Unanswere
     return found
 
 
-def cuts_of(*tables: Table, flows: Iterable[Flow] = ()) -> list[tuple[int, str, Target]]:
+_FLOW = re.compile(
+    r"tcp +6 \d+ (?P<state>[A-Z_0-9]+) src=(?P<client>\S+) dst=\S+ sport=(?P<client_port>\d+) dport=(?P<port>\d+)"
+    r"(?: packets=\d+ bytes=(?P<bytes_in>\d+))?(?P<unreplied> \[UNREPLIED\])?"
+    r" src=(?P<address>\S+) dst=\S+ sport=(?P<inner>\d+) dport=\d+(?: packets=\d+ bytes=(?P<bytes_out>\d+))?"
+    r".* id=(?P<id>\d+)"
+)
+"""A line of ``conntrack -L -o id`` (1.4.7); without ``nf_conntrack_acct`` at its beginning, a flow is not counted."""
+
+
+def read_flows(answer: Answer | NoAnswer) -> Listed | Unanswered:
+    """What `FLOWS` printed: by external port."""
+    body = _body(answer)
+    if not isinstance(body, str):
+        return Unanswered(body.reason if isinstance(body, Unanswered) else str(body))
+    found: dict[int, list[Flow]] = {}
+    lines = body.splitlines()
+    for match in filter(None, map(_FLOW.match, lines)):
+        found.setdefault(int(match["port"]), []).append(_flow(match))
+    return Listed("counted 1" in lines[:1], found)
+
+
+def _flow(match: re.Match[str]) -> Flow:
+    bytes_in, bytes_out = match["bytes_in"], match["bytes_out"]
+    return Flow(
+        key=(match["id"], match["client"], int(match["client_port"])),
+        target=Target(match["address"], int(match["inner"])),
+        established=match["state"] == "ESTABLISHED",
+        bytes_in=int(bytes_in) if bytes_in is not None else None,
+        bytes_out=int(bytes_out) if bytes_out is not None else None,
+    )
+
+
+def cuts_of(*tables: Table, flows: Iterable[Passage] = ()) -> list[tuple[int, str, Target]]:
     """(external port, source, target) of all connections of these forwards, whatever their source, and of ``flows``."""
     whole = {(port, "*", way.target) for table in tables for port, way in table.items()}
     return sorted(whole | {(flow.port, flow.source, flow.target) for flow in flows})
@@ -211,10 +259,10 @@ def _failure(word: str, detail: str) -> Fenced | Refused | Uncut | Unanswered:
     return Unanswered(detail or word)
 
 
-def _flows(text: str) -> frozenset[Flow]:
+def _passages(text: str) -> frozenset[Passage]:
     """What `flows` of the texts prints."""
     lines = (line.split() for line in text.splitlines() if line)
-    return frozenset(Flow(int(port), source, Target(address, int(inner))) for port, source, address, inner in lines)
+    return frozenset(Passage(int(port), source, Target(address, int(inner))) for port, source, address, inner in lines)
 
 
 def _sections(body: str) -> Iterable[tuple[str, str]]:

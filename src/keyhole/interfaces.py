@@ -120,6 +120,8 @@ class NoAnswer:
     """The gateway could not be asked, or its answer was lost; the command may or may not have run."""
 
     reason: str
+    tried: bool = True
+    """False: nobody tried, since the gateway had failed just before; this says nothing about it now."""
 
 
 class GatewayShell(Protocol):

@@ -88,12 +88,19 @@ for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         { echo prompt; printf '%s\\n' "$live"; echo quit; } | ask >/dev/null
         clean=0
     else
-        [ "$clean" = 0 ] || end ok
+        [ "$clean" = 0 ] || break
         clean=1
     fi
     sleep 0.1
 done
-end uncut
+[ "$clean$live" = 1 ] || end uncut
+# Whoever has the port next begins at nothing.
+{
+    echo prompt
+    printf '%s\\n' "$input" | sed -n "s/^#cut \\([0-9]*\\) .*/clear table $table key \\1/p"
+    echo quit
+} | ask >/dev/null
+end ok
 """
 )
 """Arguments: sudo (unused), file, generation, epoch, name of ours, length of stdin, HAProxy's stats socket.

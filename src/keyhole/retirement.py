@@ -1,7 +1,8 @@
 """Which grants end, which ports become free, and what is left of a record.  Pure.
 
 ``reserved | open -> closing``: the job is not wanted any more, or a later run of it has begun, or Slurm shows other
-hosts.  ``quarantined -> (gone)``: the quarantine is over *and* nothing of the run can still be there.
+hosts, or its gateway is left.  ``quarantined -> (gone)``: the quarantine is over *and* nothing of the run can still be
+there; what was moved need not wait for that, since its inner ports are owned where they have moved to.
 """
 
 from collections.abc import Iterable, Mapping
@@ -68,6 +69,15 @@ def replaced(record: JobForwards, grant: Grant, new: Mapping[Forward, Forward]) 
     return record.model_copy(update={"grants": (*others, closing, live)})
 
 
+def moved(record: JobForwards, grant: Grant, to: Grant) -> JobForwards:
+    """The record with ``to`` in place of ``grant``, which closes: nothing leads through the old gateway once it knows.
+
+    Both in one write, so that a run has one live grant at any time.
+    """
+    others = tuple(each for each in record.grants if each != grant)
+    return record.model_copy(update={"grants": (*others, in_phase(grant, GrantPhase.CLOSING), to)})
+
+
 def drop_free(
     record: JobForwards, tenancy: Tenancy | None, quarantined: Mapping[GrantKey, float], now: float, seconds: float
 ) -> JobForwards:
@@ -77,9 +87,17 @@ def drop_free(
         for grant in record.grants
         if grant.phase is not GrantPhase.QUARANTINED
         or now - quarantined.get(key_of(record.job_id, grant), now) < seconds
-        or not _gone(grant.run, tenancy)
+        or not (_gone(grant.run, tenancy) or _lives_on(grant, record))
     )
     return record if len(grants) == len(record.grants) else record.model_copy(update={"grants": grants})
+
+
+def _lives_on(grant: Grant, record: JobForwards) -> bool:
+    """Whether its run's live grant, on another gateway, owns all its inner ports on all its hosts."""
+    live = record.grant_for(grant.run)
+    if live is None or live.gateway == grant.gateway or live.hosts != grant.hosts:
+        return False
+    return {each.internal_port for each in grant.forwards} <= {each.internal_port for each in live.forwards}
 
 
 def _gone(run: Run, tenancy: Tenancy | None) -> bool:

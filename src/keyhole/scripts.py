@@ -213,3 +213,17 @@ end ok
 """
 )
 """Arguments: sudo (unused), 4 or 6.  Stdin: one host name per line."""
+
+
+FLOWS = (
+    PRELUDE
+    + """\
+printf 'counted %s\\n' "$(cat /proc/sys/net/netfilter/nf_conntrack_acct 2>/dev/null)"
+$sudo conntrack -L -f "$2" -p tcp --dst-nat -o id 2>/dev/null || end fault conntrack does not work here
+end ok
+"""
+)
+"""Arguments: sudo, ``ipv4`` or ``ipv6``.  Prints whether conntrack counts bytes (``counted 1``), then translated flows.
+
+What the gateway itself opens, such as the probes of `PROBE`, is not translated and so not among them (measured).
+"""

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 
-from keyhole.domain import ForwardPolicy, PortRequest, Refusal, Run, Tenancy, host_name
+from keyhole.domain import Family, ForwardPolicy, PortRequest, Refusal, Run, Tenancy, host_name
 
 LOOKLESS = "could-not-look"
 
@@ -65,25 +65,28 @@ def _place(request: PortRequest, tenancy: Tenancy, policy: ForwardPolicy) -> Ref
     return None
 
 
-def target_address(addresses: Sequence[str], policy: ForwardPolicy) -> str | None:
+def target_address(addresses: Sequence[str], policy: ForwardPolicy, family: Family) -> str | None:
     """The first of a host's addresses that forwards may lead to."""
-    return next((address for address in addresses if allowed(address, policy)), None)
+    return next((address for address in addresses if allowed(address, policy, family)), None)
 
 
-def allowed(text: str, policy: ForwardPolicy) -> bool:
-    """Whether forwards may lead to this address: IPv4, in a compute network, and nobody's special address."""
+def allowed(text: str, policy: ForwardPolicy, family: Family) -> bool:
+    """Whether forwards of a gateway of this family may lead there: in a compute network, nobody's special address.
+
+    And written as addresses are printed: what filters show must be what was loaded.
+    """
     try:
         address = ip_address(text)
     except ValueError:
         return False
-    if not isinstance(address, IPv4Address) or str(address) in policy.own_addresses:
+    if address.version != family or str(address) != text or text in policy.own_addresses:
         return False
     special = address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
     return not special and any(address in network for network in policy.compute_networks)
 
 
 def addresses_of(
-    hosts: Sequence[str], resolved: Mapping[str, Sequence[str]], policy: ForwardPolicy
+    hosts: Sequence[str], resolved: Mapping[str, Sequence[str]], policy: ForwardPolicy, family: Family
 ) -> Mapping[str, str] | Waiting | Refusal:
     """Host -> address for all hosts of a job, from names (with the site's suffix) as a gateway resolved them."""
     found: dict[str, str] = {}
@@ -91,7 +94,7 @@ def addresses_of(
         addresses = resolved.get(host + policy.hostname_suffix, ())
         if not addresses:
             return Waiting("name-unknown", f"The gateway cannot resolve {host}{policy.hostname_suffix}.")
-        address = target_address(addresses, policy)
+        address = target_address(addresses, policy, family)
         if address is None:
             return Refusal(
                 code="address-not-allowed",

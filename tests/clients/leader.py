@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from bwvisu.adapters.etcd import Event, Put, Unchanged
 from bwvisu.adapters.records import decode, encode
+from bwvisu.domain.cluster import Drain
 from bwvisu.domain.job import ExtensionState, ExtensionStatus, JobSpec, JobStatus, Reason, Wanted
 from bwvisu.domain.lifecycle import Outcome
 from bwvisu.domain.quota import Quota
@@ -61,7 +62,8 @@ async def _runs_jobs(api: Service, begin: int) -> None:
 async def _drains_gateways(api: Service, begin: int) -> None:
     async with aclosing(_changes(api, "gateways", begin)) as changes:
         async for change in changes:
-            await shows(api, drained=change.entry is not None)
+            order = decode(Drain, change.entry.value) if change.entry is not None else None
+            await shows(api, drained=order is not None, vacated=order is not None and order.move)
 
 
 async def _see(api: Service, spec: JobSpec) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.clients import ROOT
+from scripts.environment import ROOT
 from tests.clients.conftest import running
 from tests.contract.api.service import PASSWORDS, Service
 from tests.support.clients import Clients, output

@@ -53,7 +53,7 @@ def test_fault_19_a_rebooted_gateway_gets_all_its_rules_at_once(world: Scene, sa
 def test_fault_20_a_lost_gateway_gets_nothing_new_and_loses_its_stale_rules_first_on_its_return(
     world: Scene, sandbox: Sandbox
 ) -> None:
-    """Moving the forwards of a lost gateway is another capability; here they wait for it."""
+    """What lives on it moves (`test_moves.py`); what ended meanwhile waits for it."""
     stale, kept = world.session(), world.session()
     gateway = gateway_of(stale)
     port = stale["services"][0]["external_port"]

@@ -7,8 +7,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
+from bwvisu.adapters.etcd import Delete, Put
+from bwvisu.adapters.records import encode
+from bwvisu.domain.cluster import Drain
 from tests.simulation.gateway import SimGateway
-from tests.simulation.service import FIRST_PORT, KEYS, LAST_PORT, Service
+from tests.simulation.service import CLUSTER, FIRST_PORT, KEYS, LAST_PORT, Service, wall
 from tests.simulation.slurm import RefusedError
 from tests.simulation.world import World
 
@@ -22,7 +25,11 @@ class Chaos:
         self.world = world
         self._chosen = chosen
         self._going_on: set[asyncio.Task[None]] = set()
+        self._absences: set[asyncio.Task[None]] = set()
+        """Those of `_going_on` that are a gateway's absence and nothing else."""
         self._struck = 0
+        self.calamity = True
+        """Whether more was wrong, when that was last asked, than that a gateway is away."""
 
     async def rage(self, until: float) -> None:
         """One mishap after another, some at the same time."""
@@ -32,8 +39,9 @@ class Chaos:
             name = chance.choice(self._chosen)
             world.say(f"chaos: {name}")
             task = asyncio.ensure_future(MISHAPS[name](self))
-            self._going_on.add(task)
-            task.add_done_callback(self._going_on.discard)
+            for those in (self._going_on, *([self._absences] if name == "gateway_unreachable" else [])):
+                those.add(task)
+                task.add_done_callback(those.discard)
 
     async def calm(self) -> None:
         """Let what is going on come to its end, and the weather be fine."""
@@ -46,7 +54,8 @@ class Chaos:
         """Whether anything has been wrong with the world since this was last asked, or nobody leads."""
         struck = sum(self.world.weather.struck.values())
         before, self._struck = self._struck, struck
-        return bool(self._going_on) or struck != before or self.world.leader is None
+        self.calamity = struck != before or self.world.leader is None or bool(self._going_on - self._absences)
+        return self.calamity or bool(self._absences)
 
     # ---- the service's own processes --------------------------------------------------------------------------
 
@@ -144,11 +153,20 @@ class Chaos:
         gateway.power(True)
 
     async def gateway_unreachable(self) -> None:
-        """Its management is away; its rules go on."""
+        """Its management is away, perhaps for so long that its forwards move; its rules go on."""
         gateway = self._gateway()
         gateway.power(False)
-        await self._a_while(5.0, 60.0)
+        await self._a_while(5.0, self.world.chance.choice((60.0, 60.0, 150.0)))
         gateway.power(True)
+
+    async def gateway_vacated(self) -> None:
+        """An administrator drains it, mostly with all that it carries, and puts it to use again."""
+        gateway, key = self._gateway(), KEYS.gateway(CLUSTER, "")
+        move = self.world.chance.random() < 0.8
+        order = Drain(by="admin", at=wall(self.world.loop.time()), move=move)
+        self.world.etcd.commit("a1", [], [Put(key + gateway.name, encode(order))])
+        await self._a_while(2.0, 60.0)
+        self.world.etcd.commit("a1", [], [Delete(key + gateway.name)])
 
     async def gateway_flushed(self) -> None:
         """Somebody reloads the firewall."""
@@ -237,5 +255,5 @@ class Chaos:
 MISHAPS: Mapping[str, Mishap] = {
     name: function
     for name, function in vars(Chaos).items()
-    if not name.startswith("_") and name not in {"rage", "calm", "troubled"}
+    if not name.startswith("_") and name not in {"rage", "calm", "troubled", "calamity"}
 }

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from keyhole.domain import Fence
 from keyhole.nat.model import Backend, Target, Translation
-from keyhole.scripts import LOAD, LOOK, PROBE, RESOLVE
+from keyhole.scripts import FLOWS, LOAD, LOOK, PROBE, RESOLVE
 from tests.simulation.gateway_fence import End, Fences, TooOld
 from tests.simulation.gateway_filter import Flow, Rejected, Ruleset, transactions
 from tests.simulation.host import Host, Streams
@@ -86,8 +86,14 @@ class SimGateway(Host):
         self.listening = listening
         self.names = names or {}
         self.on_change = on_change
+        self.on_sent: Callable[[int], None] = lambda _: None
+        """A user has sent something through this port."""
         self.ruleset = Ruleset.booted(())
         self.flows: list[Flow] = []
+        self.counting = True
+        """``nf_conntrack_acct``: connections that begin now are counted."""
+        self.counted: dict[int, tuple[int, int]] = {}
+        """By number of the flow: bytes from its client, and to it."""
         self.fences = Fences(weather)
         self.loads: list[Load] = []
         self.foreign_rules: list[str] = []
@@ -95,6 +101,7 @@ class SimGateway(Host):
         self.learn(LOOK, partial(self._run, self._look), fence=GUARDS["fence"], memory=GUARDS["memory"])
         self.learn(LOAD, partial(self._run, self._load), fence=GUARDS["fence"], length=GUARDS["length"])
         self.learn(PROBE, partial(self._run, self._probe))
+        self.learn(FLOWS, partial(self._run, self._list_flows))
         self.learn(RESOLVE, partial(self._run, self._resolve))
 
     # ---- for invariants ---------------------------------------------------------------------------------------
@@ -128,8 +135,17 @@ class SimGateway(Host):
         if target is None or not self.listening(*target):
             return None
         self.flows.append(Flow(next(self._numbers), client, external_port, target))
+        if self.counting:
+            self.counted[self.flows[-1].number] = (164, 112)  # a handshake
         self.on_change()
         return target
+
+    def carry(self, flow: Flow, sent: int, received: int) -> None:
+        """Bytes from its client, and to it; those of the job only, where the client has vanished."""
+        if (before := self.counted.get(flow.number)) is not None and flow in self.flows:
+            self.counted[flow.number] = (before[0] + sent, before[1] + received)
+            if sent:
+                self.on_sent(flow.port)
 
     def disconnect(self, ended: Callable[[Flow], bool]) -> None:
         """These connections were closed by one of their ends."""
@@ -199,13 +215,13 @@ class SimGateway(Host):
     def _list_nft(self, args: Sequence[str], streams: Streams, *, check: bool) -> None:
         runs = self._sudo_works(args[0]) and self._nft_runs()
         shown = self.ruleset.list_table(args[4]) if runs else None
-        tables = self.ruleset.list_tables() if runs else None
+        tables = self.ruleset.list_tables(args[5]) if runs else None
         streams.say(_section("works", tables) + _section("nft", shown))
         self.fences.remember(args[1], "nftables", listed=runs, ours=shown is not None, check=check)
 
     def _save(self, args: Sequence[str], streams: Streams, *, check: bool) -> None:
         runs = self._sudo_works(args[0]) and not self.weather.strikes("gateway.iptables-save-fails")
-        saved = {table: self.ruleset.save(table) if runs else None for table in ("nat", "filter")}
+        saved = {table: self.ruleset.save(table, args[5]) if runs else None for table in ("nat", "filter")}
         streams.say("".join(_section(table, text) for table, text in saved.items()))
         ours = any(f":{args[4]}-" in (text or "") for text in saved.values())
         self.fences.remember(args[1], "iptables", listed=runs, ours=ours, check=check)
@@ -270,6 +286,14 @@ class SimGateway(Host):
         for target in (await streams.stdin.read()).decode().split():
             if not self.weather.strikes("gateway.probe-fails"):
                 streams.say(f"{target} {int(not self.listening(*Target.parse(target)))}\n")
+
+    async def _list_flows(self, args: Sequence[str], streams: Streams, without: str) -> None:
+        del without
+        streams.say(f"counted {int(self.counting)}\n")
+        if not self._sudo_works(args[0]) or self.weather.strikes("gateway.conntrack-fails"):
+            raise End("fault conntrack does not work here")
+        shown = (flow.shown(self.address, self.counted.get(flow.number)) for flow in self.flows)
+        streams.say("".join(f"{line}\n" for line in shown if args[1] == "ipv4"))
 
     async def _resolve(self, args: Sequence[str], streams: Streams, without: str) -> None:
         del args, without

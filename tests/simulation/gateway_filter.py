@@ -7,8 +7,7 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import NamedTuple
 
-from keyhole.nat.model import Flow as Known
-from keyhole.nat.model import Target, Translation
+from keyhole.nat.model import Passage, Target, Translation
 from tests.simulation import gateway_iptables, gateway_nft
 from tests.simulation.gateway_nft import NftTable, Rejected
 
@@ -29,20 +28,22 @@ class Flow(NamedTuple):
     target: Target
 
     @property
-    def known(self) -> Known:
+    def known(self) -> Passage:
         """As the leader knows it."""
-        return Known(self.port, self.client, self.target)
+        return Passage(self.port, self.client, self.target)
 
     def words(self, *, anybody: bool = False) -> tuple[str, ...]:
         """Port, client (``*``: whoever) and target, as texts and cuts name it."""
         return str(self.port), "*" if anybody else self.client, self.target.address, str(self.target.port)
 
-    def shown(self, gateway: str) -> str:
-        """As ``conntrack -L`` prints it."""
+    def shown(self, gateway: str, counted: tuple[int, int] | None) -> str:
+        """As ``conntrack -L -o id`` prints it; ``counted``: bytes from its client and to it."""
         there, back = self.target.port, self.number
+        sent, received = (f"packets=9 bytes={each} " for each in counted) if counted is not None else ("", "")
         return (
             f"tcp      6 431999 ESTABLISHED src={self.client} dst={gateway} sport={self.number} dport={self.port} "
-            f"src={self.target.address} dst={gateway} sport={there} dport={back} [ASSURED] mark=0 use=1"
+            f"{sent}src={self.target.address} dst={gateway} sport={there} dport={back} {received}"
+            f"[ASSURED] mark=0 use=1 id={self.number}"
         )
 
 
@@ -125,16 +126,16 @@ class Ruleset:
         _, chain, rule = foreign.split(" ", 2)
         return rule in self.iptables["nat"][chain]
 
-    def list_tables(self) -> str:
-        """``nft list tables``: iptables' own appear once something was in them."""
+    def list_tables(self, family: str = "ip") -> str:
+        """``nft list tables``: iptables' own, of the gateway's family, appear once something was in them."""
         used = [name for name, chains in self.iptables.items() if chains != gateway_iptables.EMPTY[name]]
         own = [f"table {table.family} {name}" for name, table in self.nft.items()]
-        return "\n".join([*own, *(f"table ip {name}" for name in sorted(used))])
+        return "\n".join([*own, *(f"table {family} {name}" for name in sorted(used))])
 
     def list_table(self, name: str) -> str | None:
         """``nft -j list table ip NAME``; None: there is none."""
         return gateway_nft.show(name, self.nft[name]) if name in self.nft else None
 
-    def save(self, table: str) -> str:
+    def save(self, table: str, family: str = "ip") -> str:
         """``iptables-save -t TABLE``."""
-        return gateway_iptables.save(table, self.iptables[table])
+        return gateway_iptables.save(table, self.iptables[table], family)

@@ -85,6 +85,8 @@ class Host:
         """Somebody runs this; all users of a host see arguments."""
         self.on_answer: Callable[[bytes], None] = lambda _: None
         """A program's whole output has reached whoever ran it over SSH."""
+        self.on_heard: Callable[[str], None] = lambda _: None
+        """An answer has reached this process over SSH."""
         self._texts: dict[str, Program] = {}
 
     def learn(self, text: str, program: Callable[..., Awaitable[int]], **guards: str) -> None:

@@ -17,6 +17,8 @@ from keyhole.nat.model import Target, Translation
 from tests.simulation.beliefs import Beliefs
 from tests.simulation.discretion import Discretion
 from tests.simulation.doors import Doors
+from tests.simulation.idleness import Idleness
+from tests.simulation.moves import Moves
 from tests.simulation.service import EPOCH, KEYS, QUARANTINE
 from tests.simulation.steps import reachable
 
@@ -41,7 +43,9 @@ class Invariants:
         self.hosts: dict[tuple[str, Run], set[str]] = defaultdict(set)
         """(job id, run) -> every host that Slurm gave it."""
         self.beliefs = Beliefs(now)
+        self.moves = Moves(now)
         self.discretion = Discretion()
+        self.idleness = Idleness(now)
         self.live: Callable[[str], Iterable[tuple[int, int]]] = lambda _: ()
         """(attempt, Slurm job id) of a job's Slurm jobs that run or wait."""
         self.times: dict[str, set[int]] = defaultdict(set)
@@ -99,6 +103,8 @@ class Invariants:
             else:
                 self.overheard(f"the record {key}", operation.value.decode())
                 value = json.loads(operation.value)
+                if kind == "forwards":
+                    self._moved(client, KEYS.tail(key), JobForwards.model_validate(value))
                 self._stored(kind, KEYS.tail(key), value)
                 if kind == "clusters" and value["looked_at"]:
                     self._seen(client, value)
@@ -121,21 +127,25 @@ class Invariants:
 
     def _stored(self, kind: str, tail: str, value: Any) -> None:
         match kind:
-            case "specs" if value is None:
-                if self.status.get(tail, {}).get("phase") != Phase.FINISHED:
-                    self.breach(f"{tail} was forgotten before its end")
             case "specs":
                 self._spec_stored(tail, value)
             case "status":
                 self._status_stored(tail, value)
             case "admissions":
                 self.doors.stored(tail, value)
+            case "gateways":
+                self.moves.ordered(tail.partition("/")[2], bool(value and value["move"]))
             case "forwards":
                 record = JobForwards.model_validate(value) if value else JobForwards(job_id=tail)
                 self._forwards_stored(tail, record)
 
-    def _spec_stored(self, job_id: str, value: Mapping[str, Any]) -> None:
+    def _spec_stored(self, job_id: str, value: Any) -> None:
+        if value is None:
+            if self.status.get(job_id, {}).get("phase") != Phase.FINISHED:
+                self.breach(f"{job_id} was forgotten before its end")
+            return
         known = job_id in self.specs
+        self.idleness.kept(job_id, self.specs.get(job_id), value)
         self.specs[job_id] = value
         if not known:
             self._accepted(value["user"])
@@ -172,6 +182,7 @@ class Invariants:
                 self.breach(f"{job_id} was forgotten while {before['phase']}")
             return
         self.status[job_id] = value
+        self._idle_stopped(job_id, before, value)
         step = Phase(before["phase"]), Phase(value["phase"])
         if step[0] is not step[1] and not reachable(*step):
             self.breach(f"{job_id} went from {step[0]} to {step[1]}")
@@ -183,6 +194,11 @@ class Invariants:
             self._given_up(job_id, before, value)
         if value["extension"] is not None and value["extension"] != before.get("extension"):
             self._time_answered(job_id, value)
+
+    def _idle_stopped(self, job_id: str, *statuses: Mapping[str, Any]) -> None:
+        forwards = self.forwards.get(job_id, JobForwards(job_id=job_id))
+        if why := self.idleness.unjust(job_id, self.specs[job_id], forwards, *statuses):
+            self.breach(f"{job_id} is stopped because nobody uses it, though {why}")
 
     def _time_answered(self, job_id: str, value: Mapping[str, Any]) -> None:
         """What is said to be applied is so, unless another time was asked for meanwhile."""
@@ -216,15 +232,23 @@ class Invariants:
                 self._cut(job_id, grant.gateway, {each.external_port: each for each in grant.forwards})
         self._one_owner()
 
+    def _moved(self, client: str, job_id: str, record: JobForwards) -> None:
+        """I4, I5: what moves is as it was, but for the gateway, and only where that is left."""
+        if why := self.moves.unfounded(client, self.forwards.get(job_id, JobForwards(job_id=job_id)), record):
+            self.breach(f"{job_id}: {why}")
+
     def _one_owner(self) -> None:
+        """A run that has moved owns its inner ports by several grants."""
         owners: dict[tuple[str, int], str] = {}
         for job_id, record in self.forwards.items():
             for grant in record.grants:
                 for each in grant.forwards:
+                    owner = f"{job_id} {grant.run}"
                     for place in ((grant.gateway, each.external_port), (each.internal_address, each.internal_port)):
-                        if place in owners:
-                            self.breach(f"{place} belongs to {owners[place]} and to {job_id} {grant.run}")
-                        owners[place] = f"{job_id} {grant.run}"
+                        known = owners.get(place, "")
+                        if known and (known, place[0]) != (owner, each.internal_address):
+                            self.breach(f"{place} belongs to {known} and to {owner}")
+                        owners[place] = owner
 
     def _given(self, job_id: str, run: Run, gateway: str, port: int, host: str) -> None:
         if host not in self.hosts[job_id, run]:

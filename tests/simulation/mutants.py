@@ -101,6 +101,19 @@ MUTANTS = (
         (("(settle if isinstance(told.result, Unknown) else 0.0)", "0.0"),),
     ),
     Mutant(
+        "patience with silent gateways",
+        "keyhole/reach.py",
+        (
+            ("or now - contact.silent_from < self._patience:", "or now - contact.silent_from < 2.0:"),
+            ("contact.failed_from - contact.silent_from >= self._patience - FRESH", "contact.failed_from > 0.0"),
+        ),
+    ),
+    Mutant(
+        "what has moved closes",
+        "keyhole/retirement.py",
+        (("(*others, in_phase(grant, GrantPhase.CLOSING), to)", "(*others, to)"),),
+    ),
+    Mutant(
         "silence about secrets",
         "bwvisu/reconcilers/scripts.py",
         (

@@ -8,6 +8,7 @@ from bwvisu.errors import BwvisuError, UserError
 from bwvisu.services.cancel import cancel
 from bwvisu.services.context import PreconditionFailed
 from bwvisu.services.extend import extend
+from bwvisu.services.idle import keep
 from bwvisu.services.request import JobRequest
 from bwvisu.services.submit import Accepted, submit
 from tests.simulation.service import ApiReplica
@@ -38,6 +39,8 @@ class Person:
         self.refused = ""
         self.on_accepted: Callable[[str], None] = lambda _: None
         """The API has answered with this job."""
+        self.idle_stop_minutes: int | None = None
+        """What to ask for with the job."""
         self.cancelled = False
         """The API has confirmed the DELETE."""
         self._cluster = cluster
@@ -88,8 +91,28 @@ class Person:
                 if not self._weather.strikes("client.answer-lost"):
                     return
 
+    async def keep(self) -> bool:
+        """POST …/keep until there is an answer that counts; whether the job is kept."""
+        while self.job_id is not None:
+            replica = self._choose()
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await replica.call(keep(replica.context, _PRINCIPAL, self.job_id))
+            except UserError:  # it is over
+                return False
+            except (BwvisuError, TimeoutError, AttributeError):
+                await asyncio.sleep(1.0)
+            else:
+                return True
+        return False
+
     async def _post_once(self) -> None:
-        request = JobRequest(user=self.user, application="one-port", cluster=self._cluster)
+        request = JobRequest(
+            user=self.user,
+            application="one-port",
+            cluster=self._cluster,
+            idle_stop_minutes=self.idle_stop_minutes,
+        )
         replica = self._choose()
         try:
             async with asyncio.timeout(_PATIENCE):

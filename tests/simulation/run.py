@@ -52,7 +52,7 @@ def simulate(seed: int) -> Verdict:
     world = World(loop, chance, draw_odds(chance), draw_pace(chance), draw_limits(seed), doors=draw_doors(seed))
 
     chaos = Chaos(world, chance.sample(sorted(MISHAPS), chance.randint(1, 6)))
-    promptness = Promptness(world, chaos.troubled)
+    promptness = Promptness(world, chaos.troubled, lambda: chaos.calamity)
 
     def check() -> None:
         promptness.check()

@@ -95,7 +95,7 @@ class SimPool:
     ) -> Outcome:
         breaker = self._breaker(node)
         if pause := breaker.pause(_now()):
-            return NotStarted(f"{breaker.reason}; left alone for another {pause:.1f} s")
+            return NotStarted(f"{breaker.reason}; left alone for another {pause:.1f} s", tried=False)
         channel = Channel(self.weather, self.origin, self._hosts[node.host], text)
         self._channels.add(channel)
         try:
@@ -183,6 +183,7 @@ class Channel:
             await self._die("connection lost before the command's end was known")
         await self._travel()
         self._host.on_answer(bytes(self._stdout))
+        self._host.on_heard(self._origin)
         return Completed(self._running.result(), bytes(self._stdout), bytes(self._stderr))
 
     def hang_up(self) -> None:

@@ -74,7 +74,7 @@ async def test_fault_19_a_gateway_that_has_rebooted_gets_all_its_rules_in_one_tr
 async def test_fault_20_a_gateway_that_is_away_for_long_gets_nothing_new_and_loses_what_is_stale_first(
     scene: Scene,
 ) -> None:
-    """New forwards go elsewhere; on its return stale rules go before anything else.  (Moving its forwards is open.)"""
+    """New forwards go elsewhere; on its return stale rules go first.  (`test_faults_moves`: the old ones.)"""
     people = await spread(scene, 2)
     (gone, stale), (other, _) = scene.forward(people[0]), scene.forward(people[1])
     assert gone != other

@@ -150,6 +150,7 @@ class World:
             names={node: [address] for node, address in ADDRESSES.items()},
         )
         gateway.on_change = partial(self._gateway_changed, gateway)
+        gateway.on_sent = partial(self.invariants.idleness.sent, name)
         return gateway
 
     def _store(self, client: str) -> SimStore:
@@ -168,6 +169,7 @@ class World:
         for host in self.hosts.values():
             host.on_run = self._run_on(host)
             host.on_answer = self.invariants.beliefs.answered
+            host.on_heard = partial(self.invariants.moves.heard, host.name)
         self.invariants.errors = self._errors
         self.invariants.limit = self.limit
         self.invariants.flows = lambda name: [(flow.port, flow.target) for flow in self.gateways[name].flows]

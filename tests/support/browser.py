@@ -44,6 +44,17 @@ def chromium(
 
 
 @contextmanager
+def knowing(browser: Browser, names: str, address: str) -> Iterator[Browser]:
+    """Another headless browser, of the same Playwright, for which all names of a pattern lead to one address."""
+    rule = f"--host-resolver-rules=MAP {names} {address}"
+    other = browser.browser_type.launch(executable_path=CHROMIUM, args=[*FLAGS, rule], chromium_sandbox=False)
+    try:
+        yield other
+    finally:
+        other.close()
+
+
+@contextmanager
 def new_page(browser: Browser, **options: Any) -> Iterator[Page]:
     """A page of somebody whom no server knows yet; ``options``: of Playwright's contexts, e.g. `color_scheme`."""
     context = browser.new_context(no_viewport="viewport" not in options or None, **options)

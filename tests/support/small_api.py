@@ -79,6 +79,8 @@ class SmallApi:
     """``METHOD /path`` below ``/api/v1`` -> answers, in turn; the last one stays."""
     asked: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     """``METHOD /path``, headers, body."""
+    queries: list[str] = field(default_factory=list)
+    """What stood behind the question mark of each."""
 
     def says(self, call: str, *answers: Response | dict[str, Any]) -> None:
         """Answer a call."""
@@ -92,6 +94,7 @@ class SmallApi:
         """Answer."""
         path = request.url.path.removeprefix("/api/v1")
         call = f"{request.method} {path}"
+        self.queries.append(request.url.query)
         self.asked.append((call, dict(request.headers), await request.body()))
         if path.endswith("/events") and call not in self.answers:
             return self._stream()
@@ -122,7 +125,7 @@ async def _play(acts: Sequence[Act]) -> AsyncIterator[str]:
 def small_api(**tls: Any) -> Iterator[SmallApi]:
     """Serve it; ``tls``: uvicorn's ``ssl_certfile`` and ``ssl_keyfile``."""
     api = SmallApi()
-    app = Starlette(routes=[Route("/{path:path}", api.answer, methods=["GET", "POST", "PATCH", "DELETE"])])
+    app = Starlette(routes=[Route("/{path:path}", api.answer, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])])
     with socket.create_server(("127.0.0.1", 0)) as bound:
         config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, **tls)
         server = uvicorn.Server(config)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bwvisu.adapters.ssh import Command, Completed, Node, Wire
+from bwvisu.domain.observation import NotStarted
 from keyhole.interfaces import Answer, NoAnswer
 
 
@@ -21,4 +22,4 @@ class SshGatewayShell:
         outcome = await self._wire.run(self._nodes[gateway], command)
         if isinstance(outcome, Completed):
             return Answer(outcome.exit_status, outcome.stdout, outcome.stderr)
-        return NoAnswer(outcome.reason)
+        return NoAnswer(outcome.reason, tried=not isinstance(outcome, NotStarted) or outcome.tried)

@@ -25,7 +25,7 @@ from bwvisu.api.auth import Tokens
 from bwvisu.api.basic import Passwords
 from bwvisu.api.body import BodyGuard
 from bwvisu.api.head import HeadGuard
-from bwvisu.api.metrics import RequestMetrics, watch_catalogue, watch_feed, watch_mirrors
+from bwvisu.api.metrics import GatewayMetrics, RequestMetrics, watch_catalogue, watch_feed, watch_mirrors
 from bwvisu.api.openapi import polish
 from bwvisu.api.rate import RateGuard
 from bwvisu.api.semantics import Semantics
@@ -89,6 +89,7 @@ def make_app(
     app.state.feed = Feed(context.state, _document, streams or Limits())
     watch_mirrors(context.state, registry)
     watch_feed(app.state.feed, registry)
+    registry.register(GatewayMetrics(context.state, context.clusters))
     watch_catalogue(context.catalogue, registry)
 
     def holder(authorization: str) -> Principal | None:

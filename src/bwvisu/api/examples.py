@@ -12,6 +12,8 @@ _SERVICE = {
     "internal_port": 50001,
     "reachable": True,
     "connections": 1,
+    "bytes_in": 48213,
+    "bytes_out": 1874002,
     "last_active_at": "2026-11-22T21:13:40Z",
 }
 _JOB: dict[str, Any] = {
@@ -25,6 +27,7 @@ _JOB: dict[str, Any] = {
     "outcome": None,
     "reason": None,
     "services": [_SERVICE],
+    "moved_at": None,
     "slurm": {
         "job_id": 4711,
         "state": "RUNNING",
@@ -45,6 +48,7 @@ _JOB: dict[str, Any] = {
     "created_at": "2026-11-22T21:12:46.464652Z",
     "exit_code": None,
     "extension": None,
+    "idle": {"stop_after_minutes": 60, "since": "2026-11-22T21:13:40Z", "warned": False, "stops_at": None},
     "revision": 151,
 }
 _APPLICATION: dict[str, Any] = {
@@ -73,8 +77,28 @@ _CLUSTER: dict[str, Any] = {
     "title": "Main cluster",
     "command_nodes": [{"name": "login1", "reachable": True, "detail": ""}],
     "gateways": [
-        {"name": "gw1", "reachable": True, "detail": "", "forwards": 3, "drained": False},
-        {"name": "gw2", "reachable": False, "detail": "no answer for 25 s", "forwards": 0, "drained": True},
+        {
+            "name": "gw1",
+            "reachable": True,
+            "detail": "",
+            "forwards": 3,
+            "drained": False,
+            "vacated": False,
+            "connections": 4,
+            "bytes_in": 921034,
+            "bytes_out": 40123551,
+        },
+        {
+            "name": "gw2",
+            "reachable": False,
+            "detail": "no answer for 25 s",
+            "forwards": 0,
+            "drained": True,
+            "vacated": False,
+            "connections": None,
+            "bytes_in": None,
+            "bytes_out": None,
+        },
     ],
     "looked_at": "2026-11-22T21:13:41Z",
     "look_age_seconds": 2.4,
@@ -83,7 +107,17 @@ _CLUSTER: dict[str, Any] = {
         {"name": "batch", "state": "up", "default": True, "time_limit_minutes": 4320, "nodes": 120},
         {"name": "gpu", "state": "down", "default": False, "time_limit_minutes": None, "nodes": 8},
     ],
-    "limits": {"running_per_user": 4, "waiting_per_user": 6, "extend_to_minutes": 1440},
+    "limits": {
+        "running_per_user": 4,
+        "waiting_per_user": 6,
+        "extend_to_minutes": 1440,
+        "idle_stop": {
+            "minimum_minutes": 10,
+            "maximum_minutes": 10080,
+            "never_allowed": True,
+            "warning_seconds": 300,
+        },
+    },
 }
 _AUDIT: dict[str, Any] = {
     "action": "cancelJob",
@@ -118,7 +152,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "broken": [{"name": "terminal", "problems": ["job.sh.j2, line 4: unexpected '}'"], "served": True}],
     },
     "ClusterStatus": _CLUSTER,
-    "ClusterList": {"items": [_CLUSTER], "notify": ["available", "ending", "failed"]},
+    "ClusterList": {"items": [_CLUSTER], "notify": ["available", "ending", "idle", "failed"]},
     "AuditEntry": _AUDIT,
     "AuditList": {"items": [_AUDIT]},
     "UsageList": {"items": [{"user": "alice", "in_slurm": 2, "waiting": 1}]},

@@ -18,6 +18,7 @@ from bwvisu.services.access import access
 from bwvisu.services.cancel import cancel
 from bwvisu.services.context import visible
 from bwvisu.services.extend import extend, is_settled
+from bwvisu.services.idle import keep
 from bwvisu.services.listing import Filter, list_jobs
 from bwvisu.services.request import JobRequest
 from bwvisu.services.state import Job
@@ -78,7 +79,14 @@ async def create_job(
     trail.user = new.user
     if len(request.headers.getlist("idempotency-key")) > 1:
         raise InvalidInput([Fault("/idempotency-key", "may be given once")])
-    wanted = JobRequest(new.user, new.application, new.cluster, new.parameters, tuple(dict.fromkeys(new.notify)))
+    wanted = JobRequest(
+        new.user,
+        new.application,
+        new.cluster,
+        new.parameters,
+        idle_stop_minutes=new.idle_stop_minutes,
+        notify=tuple(dict.fromkeys(new.notify)),
+    )
     accepted = await submit(context, wanted, principal, idempotency_key)
     trail.job = accepted.job.spec.id
     location = request.app.url_path_for("get_job", job_id=accepted.job.spec.id)
@@ -150,6 +158,18 @@ async def extend_job(
         raise PreconditionRequired("send the job's ETag as If-Match, or * to mean the job as it is by then")
     job = await extend(context, principal, job_id, new.minutes, partial(named, if_match))
     return _job(job, 200 if is_settled(job) else 202)
+
+
+@router.post(
+    "/{job_id}/keep",
+    operation_id="keepJob",
+    summary="Keep a job that nobody uses",
+    response_model=JobView,
+    responses=errors("job-not-found", "not-keepable"),
+)
+async def keep_job(context: Services, principal: JobWriter, job_id: str) -> Response:
+    """Begin the time anew after which a job is stopped because nobody uses it; may be repeated."""
+    return _job(await keep(context, principal, job_id))
 
 
 @router.get(

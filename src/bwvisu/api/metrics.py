@@ -1,9 +1,12 @@
 """What is counted of requests, of the mirrors and of the catalogue."""
 
 import time
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bwvisu.adapters.bundles import Catalogue
@@ -58,6 +61,42 @@ def watch_mirrors(state: State, registry: CollectorRegistry) -> None:
         repairs.labels(name).set_function(partial(getattr, mirror, "repairs"))
     for kind in state.unreadable:
         unreadable.labels(kind).set_function(partial(_unreadable, state, kind))
+
+
+class GatewayMetrics(Collector):
+    """Users' connections and bytes, by cluster and gateway, as the leader has published them.
+
+    Bytes begin at 0 with each leader.  What is not known is missing.
+    """
+
+    def __init__(self, state: State, clusters: Iterable[str]) -> None:
+        self._state = state
+        self._clusters = tuple(clusters)
+
+    def describe(self) -> Iterator[Metric]:
+        """Their names, so that nothing is collected to learn them."""
+        return iter(self._families())
+
+    def collect(self) -> Iterator[Metric]:
+        """All that is known now."""
+        connections, received, sent = families = self._families()
+        for cluster in self._clusters:
+            view = self._state.clusters.values.get(self._state.keys.cluster(cluster))
+            for gateway in view.gateways if view is not None else ():
+                labels = [cluster, gateway.name]
+                pairs = (connections, gateway.connections), (received, gateway.bytes_in), (sent, gateway.bytes_out)
+                for family, value in pairs:
+                    if value is not None:
+                        family.add_metric(labels, value)
+        return iter(families)
+
+    def _families(self) -> tuple[GaugeMetricFamily, CounterMetricFamily, CounterMetricFamily]:
+        labels = ["cluster", "gateway"]
+        return (
+            GaugeMetricFamily("bwvisu_gateway_connections", "Users' connections through a gateway", labels=labels),
+            CounterMetricFamily("bwvisu_gateway_received_bytes", "Bytes from users", labels=labels),
+            CounterMetricFamily("bwvisu_gateway_sent_bytes", "Bytes to users", labels=labels),
+        )
 
 
 def watch_catalogue(catalogue: Catalogue, registry: CollectorRegistry) -> None:

@@ -12,6 +12,11 @@ from bwvisu.domain.lifecycle import Outcome, State
 _Word = Annotated[str, Field(min_length=1, max_length=256)]
 
 
+def _whole(value: object) -> object:
+    """JSON Schema counts 60.0 among the integers: some languages have no other numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Document(BaseModel):
     """Something that the API answers or takes."""
 
@@ -40,11 +45,9 @@ class NewJob(Document):
     """As the application's JSON Schema types them."""
     notify: Annotated[tuple[Notice, ...], Field(max_length=len(Notice))] = ()
     """What its owner is told of by mail, each at most once: `notify` of the list of clusters says what is possible."""
-
-
-def _whole(value: object) -> object:
-    """JSON Schema counts 60.0 among the integers: some languages have no other numbers."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    idle_stop_minutes: Annotated[int, Field(strict=True, ge=0, le=525_600), BeforeValidator(_whole)] | None = None
+    """Stop it once nobody has used it for so long; 0: never; null: as the application says.  `limits` of the clusters
+    tell what is possible."""
 
 
 class NewTime(Document):
@@ -77,8 +80,13 @@ class ServiceView(Document):
     internal_port: int
     reachable: bool
     connections: int | None = None
-    """Connections at present; null: not known."""
+    """Connections at present; null: not known, as all of the following."""
+    bytes_in: int | None = None
+    """From its users since the port was opened, headers included."""
+    bytes_out: int | None = None
+    """To its users."""
     last_active_at: datetime | None = None
+    """When something last came from its users, to the minute."""
 
 
 class SlurmJobView(Document):
@@ -108,6 +116,20 @@ class ExtensionView(Document):
     """Why it was refused."""
 
 
+class IdleView(Document):
+    """A job that is stopped once nobody has used it for some time."""
+
+    stop_after_minutes: int
+    """So long without activity; any activity, and `keepJob`, begins this time anew."""
+    since: datetime | None
+    """Since when nobody has used it, to the minute; null: it is not available, or it cannot be told, so that it is not
+    stopped."""
+    warned: bool
+    """Its owner is warned: it is stopped soon."""
+    stops_at: datetime | None
+    """When; null: it is not warned of."""
+
+
 class MomentView(Document):
     """When the job entered a state."""
 
@@ -131,10 +153,14 @@ class JobView(Document):
     """Null until the state is `finished`."""
     reason: ReasonView | None
     services: tuple[ServiceView, ...]
+    moved_at: datetime | None
+    """When they last came to be on another gateway than before: an address from before leads nowhere.  Null: never."""
     slurm: SlurmJobView | None
     """Null until Slurm has the job."""
     extension: ExtensionView | None
     """Null: no other run time was asked for."""
+    idle: IdleView | None = None
+    """Null: it is not stopped when nobody uses it."""
     timeline: tuple[MomentView, ...]
     created_at: datetime
     exit_code: int | None
@@ -228,6 +254,14 @@ class GatewayStatus(NodeStatus):
     """Ports of it that lead to jobs."""
     drained: bool
     """An administrator wants it to take no new forwards."""
+    vacated: bool
+    """... and what it carries to move to others; `forwards` says what is left."""
+    connections: int | None = None
+    """Users' connections through it; null: they could not be listed."""
+    bytes_in: int | None = None
+    """From users, headers included, since the service's present leader looked first; null: not counted."""
+    bytes_out: int | None = None
+    """To users."""
 
 
 class PartitionStatus(Document):
@@ -244,6 +278,17 @@ class PartitionStatus(Document):
     """How many it has, whatever their state."""
 
 
+class IdleStopLimits(Document):
+    """What the site allows of `idle_stop_minutes`."""
+
+    minimum_minutes: int
+    maximum_minutes: int
+    never_allowed: bool
+    """0 is possible though the application says otherwise."""
+    warning_seconds: int
+    """So long before the stop a job is `warned`; at most half of the whole time."""
+
+
 class ClusterLimits(Document):
     """What the site allows."""
 
@@ -254,6 +299,8 @@ class ClusterLimits(Document):
     extend_to_minutes: int | None
     """The longest run time, in all, that `extendJob` may ask for; null: the site allows no other run time.  An
     application may have a lower maximum."""
+    idle_stop: IdleStopLimits | None = None
+    """Null: nothing is stopped because nobody uses it."""
 
 
 class ClusterStatus(Document):

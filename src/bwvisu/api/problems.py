@@ -40,6 +40,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "job-not-available": (409, "The job is not available"),
     "no-log-yet": (409, "The job has reported no lines yet"),
     "limit-reached": (409, "No more jobs are allowed at present"),
+    "not-keepable": (409, "The job cannot be kept any more"),
     "not-extendable": (409, "The job's run time cannot be changed so"),
     "precondition-failed": (412, "It has changed since"),
     "body-too-large": (413, "The body is too large"),

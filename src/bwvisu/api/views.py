@@ -1,5 +1,7 @@
 """From what services answer to the API's documents: pure."""
 
+import math
+
 from bwvisu.adapters.bundles import Bundle, Catalogue
 from bwvisu.api.models import (
     AccessView,
@@ -11,6 +13,8 @@ from bwvisu.api.models import (
     ExtensionView,
     FormView,
     GatewayStatus,
+    IdleStopLimits,
+    IdleView,
     JobPage,
     JobView,
     MomentView,
@@ -25,11 +29,12 @@ from bwvisu.domain.cluster import ClusterView, GatewayView, NodeView, PartitionV
 from bwvisu.domain.job import JobStatus, Moment, Reason, Service, SlurmView
 from bwvisu.domain.lifecycle import State
 from bwvisu.planning.extension import standing
+from bwvisu.planning.idle import idle_since, warned
 from bwvisu.services.access import Access
 from bwvisu.services.clusters import Cluster
 from bwvisu.services.listing import Page
 from bwvisu.services.state import Job
-from bwvisu.settings import ClusterSettings
+from bwvisu.settings import ClusterSettings, IdleStopSettings
 
 
 def job_view(job: Job) -> JobView:
@@ -46,8 +51,10 @@ def job_view(job: Job) -> JobView:
         outcome=status.outcome,
         reason=_reason(status.reason),
         services=tuple(_service(service) for service in status.services),
+        moved_at=status.moved_at,
         slurm=_slurm(status.slurm) if status.slurm else None,
         extension=_extension(job),
+        idle=_idle(job),
         timeline=_timeline(job, status),
         created_at=spec.created_at,
         exit_code=status.exit_code,
@@ -77,6 +84,10 @@ def _service(service: Service) -> ServiceView:
         internal_host=service.internal_host,
         internal_port=service.internal_port,
         reachable=service.reachable,
+        connections=service.connections,
+        bytes_in=service.bytes_in,
+        bytes_out=service.bytes_out,
+        last_active_at=service.last_active_at,
     )
 
 
@@ -100,6 +111,18 @@ def _extension(job: Job) -> ExtensionView | None:
         return None
     state, reason = standing(job.spec, job.status)
     return ExtensionView(minutes=wanted.minutes, asked_at=wanted.asked_at, state=state, reason=_reason(reason))
+
+
+def _idle(job: Job) -> IdleView | None:
+    if job.spec.idle_stop is None:
+        return None
+    stops_at = warned(job.spec, job.status)
+    return IdleView(
+        stop_after_minutes=job.spec.idle_stop // 60,
+        since=idle_since(job.spec, job.status),
+        warned=stops_at is not None,
+        stops_at=stops_at,
+    )
 
 
 def _reason(reason: Reason | None) -> ReasonView | None:
@@ -168,6 +191,18 @@ def _limits(settings: ClusterSettings) -> ClusterLimits:
         running_per_user=settings.limits.running_per_user,
         waiting_per_user=settings.limits.waiting_per_user,
         extend_to_minutes=settings.slurm.extend.longest,
+        idle_stop=_idle_stop(settings.limits.idle_stop),
+    )
+
+
+def _idle_stop(limits: IdleStopSettings) -> IdleStopLimits | None:
+    if not limits.allowed:
+        return None
+    return IdleStopLimits(
+        minimum_minutes=math.ceil(limits.minimum / 60),
+        maximum_minutes=int(limits.maximum // 60),
+        never_allowed=limits.never_allowed,
+        warning_seconds=int(limits.warning),
     )
 
 
@@ -193,4 +228,12 @@ def _node(node: NodeView) -> NodeStatus:
 
 
 def _gateway(gateway: GatewayView) -> GatewayStatus:
-    return GatewayStatus(**dict(_node(gateway)), forwards=gateway.forwards, drained=gateway.drained)
+    return GatewayStatus(
+        **dict(_node(gateway)),
+        forwards=gateway.forwards,
+        drained=gateway.drained,
+        vacated=gateway.vacated,
+        connections=gateway.connections,
+        bytes_in=gateway.bytes_in,
+        bytes_out=gateway.bytes_out,
+    )

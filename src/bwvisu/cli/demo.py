@@ -16,6 +16,7 @@ from rich.console import Console
 from bwvisu.cli.endings import be_deaf, end_on_any
 from bwvisu.cli.local import LocalService, cluster, install_terminal, shipped_applications
 from bwvisu.cli.local_portal import ADMINISTRATOR
+from bwvisu.domain.address import place
 from bwvisu.errors import TryAgain
 from bwvisu.sandbox import Options, Sandbox
 
@@ -144,7 +145,7 @@ def _stop(client: httpx2.Client, *jobs: dict[str, Any]) -> None:
 
 def _address(job: dict[str, Any]) -> str:
     service = job["services"][0]
-    return f"http://{service['external_host']}:{service['external_port']}"
+    return f"http://{place(service['external_host'], service['external_port'])}"
 
 
 def _checked(response: httpx2.Response) -> dict[str, Any]:

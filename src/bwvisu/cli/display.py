@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bwvisu.cli.output import Screen, plain
+from bwvisu.domain.address import place
 
 Json = dict[str, Any]
 
@@ -40,7 +41,17 @@ def line(job: Json, now: datetime) -> str:
 
 def note(job: Json, now: datetime, *, left: bool = False) -> str:
     """Why it is where it is, and what is expected next."""
-    return " ".join(part for part in (why(job), outlook(job, now, left=left)) if part)
+    parts = (why(job), idle_warning(job, now, left=left), outlook(job, now, left=left))
+    return " ".join(part for part in parts if part)
+
+
+def idle_warning(job: Json, now: datetime, *, left: bool = False) -> str:
+    """That it is stopped soon, and how to keep it; empty where it is not."""
+    idle = job.get("idle") or {}
+    if not idle.get("warned") or (at := instant(idle.get("stops_at"))) is None:
+        return ""
+    when = f"in {span(at - now)}" if left else f"at {clock(at, now)}"
+    return f"Nobody uses it: stopped {when} (bwvisu job keep {plain(job['id'])[-SHORT_ID:]})."
 
 
 def outlook(job: Json, now: datetime, *, left: bool = False) -> str:
@@ -125,6 +136,7 @@ def _facts(job: Json, now: datetime) -> list[tuple[str, str | Text]]:
         ("Slurm", f"job {slurm['job_id']}, {slurm['state']}, {', '.join(slurm['nodes'])}" if slurm else ""),
         ("ends", str(slurm.get("ends_at") or "")),
         ("asked for", _extension(job.get("extension"))),
+        ("idle", _idle(job, now)),
         *(("service", _service(service)) for service in job["services"]),
         *((plain(moment["state"]), str(moment["at"])) for moment in job["timeline"]),
     ]
@@ -139,9 +151,27 @@ def _extension(asked: Json | None) -> str:
     return f"{told}: {asked['reason']['message']}" if asked.get("reason") else told
 
 
+def _idle(job: Json, now: datetime) -> str:
+    """After how long it is stopped when nobody uses it, and since when nobody does."""
+    idle = job.get("idle") or {}
+    if not idle:
+        return ""
+    rule = f"stopped after {idle['stop_after_minutes']} min without activity"
+    if job["state"] != "available":
+        return rule
+    since = instant(idle.get("since"))
+    told = f"last activity {span(now - since)} ago" if since else "whether somebody uses it cannot be told"
+    return f"{rule}; {told}"
+
+
 def _service(service: Json) -> str:
-    there = f"{service['name']}: {service['protocol']}://{service['external_host']}:{service['external_port']}"
-    return there if service["reachable"] else f"{there} (does not answer)"
+    there = f"{service['name']}: {service['protocol']}://{place(service['external_host'], service['external_port'])}"
+    if not service["reachable"]:
+        return f"{there} (does not answer)"
+    connections = service.get("connections")
+    if connections is None:
+        return there
+    return f"{there} ({connections} connection{'' if connections == 1 else 's'})"
 
 
 def coloured(job: Json) -> Text:

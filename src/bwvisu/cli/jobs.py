@@ -51,6 +51,16 @@ def submit(
     key: Annotated[
         str | None, typer.Option("--idempotency-key", help="Again with the same key: no second job.")
     ] = None,
+    idle_stop: Annotated[
+        int | None,
+        typer.Option(
+            "--idle-stop",
+            min=0,
+            metavar="MINUTES",
+            help="Stop it once nobody has used it for so long; 0: never.",
+            show_default="as the application says",
+        ),
+    ] = None,
     *,
     wait: Annotated[bool, typer.Option("--wait", "-w", help="Stay until it is available.")] = False,
     enter: Annotated[bool, typer.Option("--open", "-o", help="Wait, then open it in the browser.")] = False,
@@ -63,8 +73,8 @@ def submit(
     schema = parameters.of(rest, application, cluster)
     body: Json = {"user": user or rest.connection.user or getpass.getuser(), "application": application}
     body["parameters"] = parameters.typed(parameter, schema["properties"])
-    if cluster:
-        body["cluster"] = cluster
+    body |= {"cluster": cluster} if cluster else {}
+    body |= {"idle_stop_minutes": idle_stop} if idle_stop is not None else {}
     with parameters.in_words(schema["properties"]):
         job = _start(rest, body, key or str(uuid4()))
     if not as_json:
@@ -187,6 +197,18 @@ def extend(
     else:
         told = "asked for; the cluster has not answered yet" if status == 202 else display.line(changed, now_utc())
         typer.echo(f"{job_id}: {told}")
+
+
+@app.command()
+@with_api
+def keep(rest: Rest, job: JobName, *, as_json: AsJson = False) -> None:
+    """Keep a job that would be stopped because nobody uses it: its time begins anew."""
+    job_id = find(rest, job)
+    kept = persistently(lambda: rest.call("POST", f"/jobs/{job_id}/keep"))
+    if as_json:
+        print_json(kept)
+    else:
+        typer.echo(f"{job_id}: {display.line(kept, now_utc())}")
 
 
 def _extend(rest: Rest, job_id: str, minutes: int) -> tuple[int, Json]:

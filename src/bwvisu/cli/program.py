@@ -23,6 +23,7 @@ _COMMANDS = {
     "serve": "serve",
     "job": "jobs",
     "app": "apps",
+    "gateway": "gateways",
     "token": "tokens",
     "portal": "portal",
     "config": "config",

@@ -50,6 +50,7 @@ def up(
     kill_wait: Annotated[int, typer.Option(help="Slurm's KillWait, seconds.")] = _DEFAULTS.kill_wait,
     message_timeout: Annotated[int, typer.Option(help="Slurm's MessageTimeout, seconds.")] = _DEFAULTS.message_timeout,
     forward_drop: Annotated[bool, typer.Option(help="Gateways drop forwarded packets by policy.")] = False,
+    ipv6: Annotated[bool, typer.Option("--ipv6", help="IPv6 beside IPv4, on all networks.")] = _DEFAULTS.ipv6,
     install: Annotated[bool, typer.Option(help="Install missing Debian packages.")] = _DEFAULTS.install,
 ) -> None:
     """Bring a cluster up; what is up already stays as it is."""
@@ -65,6 +66,7 @@ def up(
             kill_wait=kill_wait,
             message_timeout=message_timeout,
             forward_policy="drop" if forward_drop else "accept",
+            ipv6=ipv6,
             install=install,
         )
         box = Sandbox.up(options, say=typer.echo)

@@ -14,6 +14,7 @@ from bwvisu.cli import display
 from bwvisu.cli.output import plain
 from bwvisu.cli.progress import now_utc
 from bwvisu.cli.rest import Rest, persistently
+from bwvisu.domain.address import place
 from bwvisu.errors import BwvisuError
 from bwvisu.rest import Json
 
@@ -128,7 +129,7 @@ def first_answer(service: Json) -> str:
     """What a port says when it is asked as its protocol asks; empty: nothing."""
     host, port = str(service["external_host"]), int(service["external_port"])
     if service["protocol"] in ("http", "https"):
-        return _page(f"{service['protocol']}://{f'[{host}]' if ':' in host else host}:{port}/")
+        return _page(f"{service['protocol']}://{place(host, port)}/")
     try:
         with socket.create_connection((host, port), PATIENCE) as connection:
             if service["protocol"] != "vnc":
@@ -151,8 +152,8 @@ def _page(url: str) -> str:
 
 
 def _way(service: Json) -> str:
-    outer = f"{service['external_host']}:{service['external_port']}"
-    return f"{outer} leads to {service['internal_host']}:{service['internal_port']}"
+    outer = place(service["external_host"], service["external_port"])
+    return f"{outer} leads to {place(service['internal_host'], service['internal_port'])}"
 
 
 def _reported(rest: Rest, job: Json) -> str:

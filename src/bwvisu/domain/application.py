@@ -123,10 +123,7 @@ class Application(Declared):
     start_timeout: int = Field(default=300, ge=1)
     """Seconds from Slurm's start of the job to its services' first answer."""
     idle_stop: int | None = Field(default=None, ge=60)
-    """Seconds without a connection after which the job is to be stopped; None: never.
-
-    Nothing reads it yet: who is connected is not known before issue 7.
-    """
+    """Seconds without activity after which its jobs are stopped, within the cluster's limits; None: never."""
     limits: Limits = Limits()
     clusters: tuple[str, ...] = ()
     """Where it can run; empty: on every cluster."""

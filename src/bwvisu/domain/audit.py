@@ -19,6 +19,7 @@ class Action(StrEnum):
     CREATE_JOB = "createJob"
     CANCEL_JOB = "cancelJob"
     EXTEND_JOB = "extendJob"
+    KEEP_JOB = "keepJob"
     GET_ACCESS = "getJobAccess"
     """Not a change, but it gives out a secret."""
     PUT_PREFERENCES = "putPreferences"

@@ -38,6 +38,13 @@ class GatewayView(NodeView):
     """Ports of it that lead to jobs."""
     drained: bool = False
     """It takes no new forwards."""
+    vacated: bool = False
+    """What it carries moves to other gateways, as far as there is room."""
+    connections: int | None = None
+    """Users' connections through its ports; None: they could not be listed."""
+    bytes_in: int | None = None
+    """From users, since the present leader looked first; None: not counted."""
+    bytes_out: int | None = None
 
 
 class PartitionView(Record):
@@ -59,6 +66,8 @@ class Drain(Record):
     by: str
     """Name of the token that asked."""
     at: datetime
+    move: bool = False
+    """What it carries is to be moved to others, too."""
 
 
 class ClusterView(Record):

@@ -34,6 +34,8 @@ class Notice(StrEnum):
     """It can be entered."""
     ENDING = "ending"
     """Its time is nearly over."""
+    IDLE = "idle"
+    """It is stopped soon because nobody uses it."""
     FAILED = "failed"
     """It has ended, and neither by itself nor because somebody stopped it."""
 
@@ -68,7 +70,10 @@ class OriginalRequest(Record):
 
 
 class JobSpec(Record):
-    """What was asked for.  ``wanted`` changes once, ``extension`` whenever another time is asked for; nothing else."""
+    """What was asked for.
+
+    ``wanted`` changes once, ``extension`` and ``kept_at`` whenever they are asked for; nothing else.
+    """
 
     id: JobId
     user: str
@@ -91,6 +96,10 @@ class JobSpec(Record):
     stopped_by: str = ""
     """Who wanted it stopped: the person, else the token; empty: nobody, or an older version stopped it."""
     extension: Extension | None = None
+    idle_stop: int | None = None
+    """Seconds without activity after which it is stopped; None: never."""
+    kept_at: datetime | None = None
+    """When somebody last asked to keep it though nobody uses it."""
     notify: tuple[Notice, ...] = ()
     """What its owner wants to be told of by mail."""
     original: OriginalRequest | None = None
@@ -120,6 +129,14 @@ class Service(Record):
     internal_host: str
     internal_port: int
     reachable: bool = False
+    connections: int | None = None
+    """At present; None: not known, as all of the following."""
+    bytes_in: int | None = None
+    """From its users since the port was opened, headers included."""
+    bytes_out: int | None = None
+    """To its users."""
+    last_active_at: datetime | None = None
+    """When something last came from its users."""
 
 
 class SlurmView(Record):
@@ -164,6 +181,18 @@ class ExtensionStatus(Record):
     """Why it was refused."""
 
 
+class Idleness(Record):
+    """What the leader makes of nobody using a job; only what is out of the ordinary is kept."""
+
+    known: bool = True
+    """False: whether somebody uses it cannot be told, so that it is not stopped for that."""
+    warned_at: datetime | None = None
+    stops_at: datetime | None = None
+    """When it is to be stopped unless somebody uses or keeps it."""
+    stopped_at: datetime | None = None
+    """When the leader decided to stop it; once there, this stays."""
+
+
 class JobStatus(Record):
     """What is known of a job.  Written by the leader only."""
 
@@ -178,16 +207,25 @@ class JobStatus(Record):
     """The cluster's own Unix time then, by the last look; None: an earlier version wrote this, or nobody had looked."""
     slurm: SlurmView | None = None
     services: tuple[Service, ...] = ()
+    moved_at: datetime | None = None
+    """When its services last came to be on another gateway than before, while it ran."""
     outcome: Outcome | None = None
     reason: Reason | None = None
     exit_code: int | None = None
     extension: ExtensionStatus | None = None
+    idle: Idleness | None = None
+    """None: it is in use, or never stopped for that it is not."""
     timeline: tuple[Moment, ...] = Field(default=())
 
     @property
     def state(self) -> State:
         """The state that users see."""
         return self.phase.state
+
+    @property
+    def idled(self) -> bool:
+        """It is being stopped, or was, because nobody used it."""
+        return self.idle is not None and self.idle.stopped_at is not None
 
     @property
     def finished_at(self) -> datetime | None:

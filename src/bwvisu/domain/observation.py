@@ -158,6 +158,8 @@ class NotStarted:
     reason: str
     retryable: bool = True
     """Whether trying again, here or elsewhere, can help without a person's doing (False: host key, key refused)."""
+    tried: bool = True
+    """False: the host had failed just before and was left alone; this says nothing about it now."""
 
 
 @dataclass(frozen=True, slots=True)

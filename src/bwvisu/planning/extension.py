@@ -73,7 +73,7 @@ def objection(spec: JobSpec, status: JobStatus, minutes: int, longest: int | Non
 def closed(spec: JobSpec, status: JobStatus) -> str:
     """Why nothing can be changed of a job any more, or yet; empty: it can."""
     over = status.phase in {Phase.ENDING, Phase.FINISHED}
-    return "It was told to stop." if spec.stopped and not over else _CLOSED.get(status.phase, "")
+    return "It was told to stop." if (spec.stopped or status.idled) and not over else _CLOSED.get(status.phase, "")
 
 
 def standing(spec: JobSpec, status: JobStatus) -> tuple[ExtensionState, Reason | None]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from bwvisu.domain.job import JobSpec, JobStatus, Notice
 from bwvisu.domain.lifecycle import Outcome, State
+from bwvisu.planning.idle import warned
 
 BEFORE_THE_END = timedelta(minutes=10)
 NEWS = timedelta(hours=1)
@@ -22,9 +23,12 @@ def due(spec: JobSpec, status: JobStatus, begun: Collection[Notice], now: dateti
 def _is_so(notice: Notice, spec: JobSpec, status: JobStatus, now: datetime) -> bool:
     match notice:
         case Notice.AVAILABLE:
-            return status.state is State.AVAILABLE and not spec.stopped
+            return status.state is State.AVAILABLE and not spec.stopped and not status.idled
         case Notice.ENDING:
-            return status.state in {State.RUNNING, State.AVAILABLE} and not spec.stopped and _ends_soon(status, now)
+            going_on = status.state in {State.RUNNING, State.AVAILABLE} and not spec.stopped and not status.idled
+            return going_on and _ends_soon(status, now)
+        case Notice.IDLE:
+            return warned(spec, status) is not None
         case Notice.FAILED:
             return _failed(status, now)
 

@@ -8,7 +8,8 @@ phase        what may be planned
 new          hold it back, look up its owner, submit, reject, or end it where it was stopped
 submitting   recognise its Slurm job, submit again on proof of absence, or give up
 queued ...   follow the look, judge its services, cancel where it was stopped,
-             change its run time where that was asked for
+             warn and stop where nobody uses it, change its run time where
+             that was asked for
 finished     forget, once nothing is left of it
 ===========  ==================================================================
 """
@@ -23,6 +24,7 @@ from bwvisu.domain.job import JobId
 from bwvisu.domain.lifecycle import Phase
 from bwvisu.planning.evidence import Missing
 from bwvisu.planning.extension import plan_extension
+from bwvisu.planning.idle import plan_idle
 from bwvisu.planning.quota import at_work
 from bwvisu.planning.readiness import judge
 from bwvisu.planning.retirement import find_strays, plan_finished, plan_stop
@@ -77,7 +79,11 @@ def _plan_live(view: JobView, snapshot: Snapshot) -> Verb | None:
     status = judge(view, follow(view, snapshot), snapshot.now)
     if status is not view.status and status != view.status:
         return Record(view.spec.id, status)
-    return plan_stop(view, snapshot) or plan_extension(view, snapshot) or plan_inspection(view, snapshot)
+    for part in (plan_stop, plan_idle, plan_extension, plan_inspection):
+        verb = part(view, snapshot)
+        if verb is not None:
+            return verb
+    return None
 
 
 def remember(snapshot: Snapshot) -> dict[JobId, Met]:

@@ -32,5 +32,8 @@ def finish(
 
 
 def down(services: tuple[Service, ...]) -> tuple[Service, ...]:
-    """The services with their last values, none of them reachable."""
-    return tuple(each.model_copy(update={"reachable": False}) if each.reachable else each for each in services)
+    """The services with their last values, none of them reachable or connected."""
+    return tuple(each.model_copy(update=_DOWN) if each.reachable or each.connections else each for each in services)
+
+
+_DOWN = {"reachable": False, "connections": None}

@@ -11,9 +11,9 @@ from bwvisu.planning.verbs import Cancel, Forget
 
 
 def plan_stop(view: JobView, snapshot: Snapshot) -> Cancel | None:
-    """A job that Slurm has and that its owner wants stopped: cancelled again and again until it is seen to end."""
+    """A job that Slurm has and that is to end: cancelled again and again until it is seen to end."""
     slurm = view.status.slurm
-    if not view.spec.stopped or slurm is None or not snapshot.due(snapshot.memory.cancelled.get(slurm.job_id)):
+    if not view.stopped or slurm is None or not snapshot.due(snapshot.memory.cancelled.get(slurm.job_id)):
         return None
     row = row_of(view, snapshot.look, snapshot.policy)
     if row is not None and row.state.group in {StateGroup.COMPLETING, StateGroup.TERMINAL}:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bwvisu.domain.cluster import ClusterUser
 from bwvisu.domain.job import JobId, JobSpec, JobStatus, Reason, Service
@@ -38,6 +39,8 @@ class Policy:
     extend_settle: float = 60.0
     """After that, a change of a run time for whose answer nobody waits any more has surely been carried out or not."""
     retention: timedelta = timedelta(days=7)
+    idle_warning: float = 300.0
+    """So long before a job is stopped because nobody uses it its owner is warned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,19 @@ class JobView:
     """What the present run of its script said that it ended with."""
     services: tuple[Service, ...] | None = None
     """The open forwards of its present run, as probed last; None: there are none."""
+    moved: bool = False
+    """The present run had forwards on another gateway before, not long ago."""
+    moving: bool = False
+    """They are still on their way: not open, or not probed enough to say whether they answer."""
     refusal: Reason | None = None
     """Why the keyhole gives its present run no forwards."""
     holds_ports: bool = False
     """The keyhole's books still hold something of it."""
+
+    @property
+    def stopped(self) -> bool:
+        """It is to end: its owner wants it so, or nobody has used it."""
+        return self.spec.stopped or self.status.idled
 
     def name(self, policy: Policy) -> str:
         """The Slurm job's name of the present attempt."""
@@ -90,6 +102,28 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """A job that may be stopped when nobody uses it, as this leader came to know it; monotonic seconds.
+
+    A new leader, a new availability and each *keep* begin another one, so that none of them shortens the time.
+    """
+
+    available_at: datetime | None
+    kept_at: datetime | None
+    since: float
+    warned_at: datetime | None = None
+    warned: float = 0.0
+    """Since when this leader knows that its owner is warned."""
+
+
+class Quiet(NamedTuple):
+    """Nobody surely used a job from ``since`` until ``until``; monotonic seconds."""
+
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What only this leader knows, by job id; monotonic seconds.  A new leader starts with an empty one."""
 
@@ -104,6 +138,7 @@ class Memory:
     cancelled: Mapping[int, float] = field(default_factory=dict)
     """When a cancellation was last asked of Slurm, by Slurm's job id."""
     told: Mapping[JobId, Told] = field(default_factory=dict)
+    watches: Mapping[JobId, Watch] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +163,10 @@ class Snapshot:
     """Jobs that are not in ``jobs`` because a record of theirs cannot be read: nothing of theirs is touched."""
     unfound: Mapping[str, Unfound] = field(default_factory=dict)
     """Of accounts that were not found: how surely."""
+
+    quiet: Mapping[JobId, Quiet | None] = field(default_factory=dict)
+    """Of jobs that may be stopped when nobody uses them: since when nobody does.  None: that cannot be told on their
+    gateway.  Not listed: this leader has not looked."""
 
     def absence_of(self, view: JobView) -> Absence | None:
         """What is known of the absence of the job's *present* submission; that of an earlier one proves nothing."""

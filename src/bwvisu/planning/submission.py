@@ -39,8 +39,8 @@ def free_places(snapshot: Snapshot) -> int:
 
 def plan_new(view: JobView, snapshot: Snapshot, *, room: bool, held: bool = False) -> Verb | None:
     """A job of which no submission was begun; ``held``: Slurm has as many jobs of its owner as it may."""
-    if view.spec.stopped:
-        return _end(view, snapshot, Outcome.CANCELLED, words.cancelled(view.spec))
+    if view.stopped:
+        return _end(view, snapshot, Outcome.CANCELLED, words.stopped(view.spec, view.status))
     if held:
         return _tell(view, words.OWN_LIMIT)
     if snapshot.memory.held_back.get(view.spec.id, 0.0) > snapshot.monotonic:
@@ -63,8 +63,8 @@ def _plan_absent(view: JobView, absence: Absence, snapshot: Snapshot, *, room: b
     """Complete looks agree that Slurm has no such job.  Whether it never had one is another question."""
     if view.status.attempt in view.heard:
         return Record(view.spec.id, unseen(view, None, snapshot.now))
-    if view.spec.stopped:
-        return _end(view, snapshot, Outcome.CANCELLED, words.cancelled(view.spec))
+    if view.stopped:
+        return _end(view, snapshot, Outcome.CANCELLED, words.stopped(view.spec, view.status))
     if snapshot.policy.min_job_age is None:
         return _tell(view, words.SUBMISSION_UNKNOWN)
     if not absence.within(snapshot.policy.min_job_age):

@@ -85,8 +85,8 @@ def fold(view: JobView, row: SlurmJob, now: datetime) -> JobStatus:
 def unseen(view: JobView, details: Details | None, now: datetime) -> JobStatus:
     """The end of a job that surely ran or waited, is gone, and of which Slurm does not know how it ended."""
     code = _exit_code(None, None, view)
-    if view.spec.stopped:
-        return finish(view.status, Outcome.CANCELLED, words.cancelled(view.spec), at=now, exit_code=code)
+    if view.stopped:
+        return finish(view.status, Outcome.CANCELLED, words.stopped(view.spec, view.status), at=now, exit_code=code)
     if view.exit_code is not None:
         outcome = Outcome.COMPLETED if view.exit_code == 0 else Outcome.FAILED
         return finish(view.status, outcome, _heard(view, words.reported(view.exit_code)), at=now, exit_code=code)
@@ -148,14 +148,15 @@ def _over(status: JobStatus, view: JobView, final: Final, now: datetime) -> JobS
         status = status.model_copy(update={"slurm": last})
     outcome = words.OUTCOMES.get(final.state, Outcome.FAILED)
     if outcome is Outcome.FAILED and _turned_away(view):
-        return finish(status, Outcome.CANCELLED, words.cancelled(view.spec), at=now)
-    reason = _heard(view, words.ended(final.state, final.reason, final.exit_status, view.spec))
+        return finish(status, Outcome.CANCELLED, words.stopped(view.spec, view.status), at=now)
+    stopped = words.stopped(view.spec, view.status) if view.stopped else None
+    reason = _heard(view, words.ended(final.state, final.reason, final.exit_status, stopped))
     return finish(status, outcome, reason, at=now, exit_code=_exit_code(outcome, final.exit_status, view))
 
 
 def _turned_away(view: JobView) -> bool:
-    """Whether its script ended because the keyhole gives a job no ports once its owner has stopped it."""
-    return view.spec.stopped and view.refusal is not None and view.refusal.code == words.NOT_WANTED
+    """Whether its script ended because the keyhole gives a job no ports once it is to end."""
+    return view.stopped and view.refusal is not None and view.refusal.code == words.NOT_WANTED
 
 
 def _heard(view: JobView, reason: Reason) -> Reason:

@@ -1,6 +1,7 @@
 """What a plan can ask for.  Each verb is complete: executing it leaves nothing to decide."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from bwvisu.domain.job import JobId, JobStatus
 
@@ -11,6 +12,15 @@ class Record:
 
     job_id: JobId
     status: JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class StopIdle:
+    """Store this status, which says that the job is stopped, if nobody has asked to keep it since ``kept_at``."""
+
+    job_id: JobId
+    status: JobStatus
+    kept_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +80,4 @@ class Forget:
     job_id: JobId
 
 
-Verb = Record | Submit | Cancel | Extend | Inspect | LookUpUser | Forget
+Verb = Record | StopIdle | Submit | Cancel | Extend | Inspect | LookUpUser | Forget

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bwvisu.domain.cluster import ClusterUser
-from bwvisu.domain.job import JobSpec, Reason
+from bwvisu.domain.job import JobSpec, JobStatus, Reason
 from bwvisu.domain.lifecycle import Outcome
 from bwvisu.domain.observation import ExitStatus, SlurmState
 
@@ -82,6 +82,7 @@ OWN_LIMIT = Reason(
 STARTING = Reason(code="starting", message="It runs; the application is not listening yet.")
 NEVER_LISTENED = "never-listened"
 UNANSWERED = Reason(code="not-answering", message="The application has stopped answering at one of its ports.")
+MOVING = Reason(code="moving", message="It moves to another gateway; its address changes, the application runs on.")
 NEVER_SUBMITTED = Reason(
     code="lost",
     message="The cluster did not answer whether it took the job, and it was too late to find out; "
@@ -115,10 +116,22 @@ def cancelled(spec: JobSpec) -> Reason:
     return Reason(code="cancelled-by-administrator", message=f"It was stopped by {spec.stopped_by}, not by its owner.")
 
 
-def ended(state: SlurmState, slurm_reason: str, status: ExitStatus | None, spec: JobSpec) -> Reason:
-    """Why a job is over."""
-    if state is SlurmState.CANCELLED and spec.stopped:
-        return cancelled(spec)
+def idle(spec: JobSpec) -> Reason:
+    """Nobody used it, so it was stopped."""
+    return Reason(
+        code="idle", message=f"It was stopped because nobody had used it for {(spec.idle_stop or 0) // 60} minutes."
+    )
+
+
+def stopped(spec: JobSpec, status: JobStatus) -> Reason:
+    """Why a job is stopped that is to be stopped."""
+    return idle(spec) if status.idled else cancelled(spec)
+
+
+def ended(state: SlurmState, slurm_reason: str, status: ExitStatus | None, stopped: Reason | None) -> Reason:
+    """Why a job is over; ``stopped``: why it was to be, if it was."""
+    if state is SlurmState.CANCELLED and stopped is not None:
+        return stopped
     if state is SlurmState.CANCELLED and slurm_reason == "DependencyNeverSatisfied":
         return _CONDITION_FAILED
     return ENDINGS.get(state) or _failed(state, slurm_reason, status or ExitStatus(0, 0))

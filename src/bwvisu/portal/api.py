@@ -156,6 +156,10 @@ class Api:
         headers = {"If-Match": f'"{revision}"'}
         return Job.model_validate(document(await self._answer("PATCH", _job(job_id), {"minutes": minutes}, headers)))
 
+    async def keep_job(self, job_id: str) -> Job:
+        """Keep a job that would be stopped because nobody uses it."""
+        return Job.model_validate(document(await self._answer("POST", f"{_job(job_id)}/keep")))
+
     async def access(self, job_id: str) -> Access:
         """What opens it; holds secrets."""
         return await self._get(f"{_job(job_id)}/access", Access)
@@ -195,10 +199,11 @@ class Api:
 
     # ---- administrators ---------------------------------------------------------------------------------------
 
-    async def drain(self, cluster: str, gateway: str, *, drained: bool) -> None:
-        """Give a gateway no new forwards, or let it have some again."""
+    async def drain(self, cluster: str, gateway: str, *, drained: bool, move: bool) -> None:
+        """Give a gateway no new forwards, and ``move`` those that it carries; or let it have some again."""
         path = f"clusters/{quote(cluster, safe='')}/gateways/{quote(gateway, safe='')}/drain"
-        await self._answer("PUT" if drained else "DELETE", path)
+        query = {"move": "true"} if move else {}
+        await self._answer("PUT" if drained else "DELETE", path, query=query)
 
     async def usage(self, cluster: str) -> tuple[UserUsage, ...]:
         """Who has unfinished jobs there, most jobs first."""

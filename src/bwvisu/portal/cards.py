@@ -74,6 +74,8 @@ class Card:
     state: str
     steps: tuple[Step, ...]
     reason: Reason | None
+    moved_at: datetime | None
+    """When its address changed while it ran; None: it never did, or it cannot be opened now."""
     expected_start: datetime | None
     ends_at: datetime | None
     ended_at: datetime | None
@@ -89,6 +91,10 @@ class Card:
     more_time: tuple[int, ...]
     """Minutes of which one may be added; empty: none."""
     connections: int | None
+    last_active: datetime | None
+    """When somebody last used it; None: not known."""
+    idle_stops_at: datetime | None
+    """When it is stopped because nobody uses it; None: it is not warned of."""
 
 
 def card(job: Job, application: Application | None, now: datetime) -> Card:
@@ -103,6 +109,7 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         state=OUTCOMES.get(job.outcome or "", _("Ended")) if job.finished else _state(job, stopping=stopping),
         steps=_steps(job),
         reason=job.reason,
+        moved_at=job.moved_at if job.state == "available" and not stopping else None,
         expected_start=slurm.expected_start_at if slurm and job.state == "submitted" else None,
         ends_at=ends_at,
         ended_at=job.timeline[-1].at if job.finished and job.timeline else None,
@@ -114,7 +121,9 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         can_stop=not job.finished and not stopping,
         can_relaunch=job.finished and application is not None,
         more_time=() if stopping else _more_time(job, application),
-        connections=sum(known) if known else None,
+        connections=sum(known) if known and not job.finished else None,
+        last_active=_last_active(job),
+        idle_stops_at=job.idle.stops_at if job.idle is not None and job.idle.warned and not stopping else None,
     )
 
 
@@ -124,6 +133,11 @@ def run_time(job: Job) -> int | None:
     if job.extension is not None and job.extension.state == "pending":
         return job.extension.minutes
     return (job.slurm.time_limit_minutes if job.slurm else None) or (asked if isinstance(asked, int) else None)
+
+
+def _last_active(job: Job) -> datetime | None:
+    active = (service.last_active_at for service in job.services)
+    return None if job.finished else max((at for at in active if at is not None), default=None)
 
 
 def _more_time(job: Job, application: Application | None) -> tuple[int, ...]:

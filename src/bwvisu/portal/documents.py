@@ -62,6 +62,15 @@ class Extension(Document):
     reason: Reason | None = None
 
 
+class Idle(Document):
+    """A job that is stopped once nobody has used it for some time."""
+
+    stop_after_minutes: int
+    since: datetime | None = None
+    warned: bool = False
+    stops_at: datetime | None = None
+
+
 class Moment(Document):
     """When the job entered a state."""
 
@@ -82,8 +91,10 @@ class Job(Document):
     outcome: str | None = None
     reason: Reason | None = None
     services: tuple[Service, ...] = ()
+    moved_at: datetime | None = None
     slurm: SlurmJob | None = None
     extension: Extension | None = None
+    idle: Idle | None = None
     timeline: tuple[Moment, ...] = ()
     created_at: datetime
     exit_code: int | None = None
@@ -182,6 +193,8 @@ class Gateway(Node):
 
     forwards: int
     drained: bool
+    connections: int | None = None
+    vacated: bool = False
 
 
 class Partition(Document):

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from bwvisu.domain.address import place
 from bwvisu.portal.cards import STATE_NAMES
 from bwvisu.portal.places import here
 from bwvisu.portal.reasons import why
@@ -94,7 +95,7 @@ class Look:
             extensions=["jinja2.ext.i18n"],
         )
         environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined] # of the extension
-        environment.globals.update(site=self.site, languages=LANGUAGES, states=STATE_NAMES)
+        environment.globals.update(site=self.site, languages=LANGUAGES, states=STATE_NAMES, place=place)
         environment.filters.update(_filters(language))
         # not `_`, which takes what it is given for markup of ours: these may come from elsewhere
         environment.filters["translated"] = lambda text: translations(language).gettext(text) if text else ""

@@ -8,6 +8,7 @@ from bwvisu.portal.texts import _
 TITLES = {
     "available": _("it is ready"),
     "ending": _("it ends soon"),
+    "idle": _("it is stopped soon because nobody uses it"),
     "failed": _("it has ended unexpectedly"),
 }
 PREFIX = "notify."

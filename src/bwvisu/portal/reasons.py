@@ -36,9 +36,11 @@ SENTENCES: Mapping[str, str] = {
     "starting": _("It runs; the application is not listening yet."),
     "not-listening": _("It has run for long and does not listen yet; the end of its log may say why."),
     "not-answering": _("The application has stopped answering at one of its ports."),
+    "moving": _("It moves to another gateway; its address changes, the application runs on."),
     "stopping": _("It was told to stop."),
     "unreadable-record": _("What was seen of this job cannot be read by this version."),
     # why it ended
+    "idle": _("It was stopped because nobody used it."),
     "completed": _("It ended by itself."),
     "never-listened": _("It ended and never listened at its ports: the end of its log may say why."),
     "cancelled-by-user": _("It was stopped by its owner."),

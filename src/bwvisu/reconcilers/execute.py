@@ -4,13 +4,13 @@ Order that makes a crash harmless: the intent is stored before Slurm is told any
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
-from bwvisu.adapters.etcd import Delete, DeletePrefix, EtcdError
+from bwvisu.adapters.etcd import Condition, Delete, DeletePrefix, EtcdError, Unchanged
 from bwvisu.adapters.records import Keys
 from bwvisu.adapters.slurm import Submission
 from bwvisu.domain.job import JobId, JobSpec, JobStatus, Reason, SlurmView
@@ -32,7 +32,7 @@ from bwvisu.planning import words
 from bwvisu.planning.progress import advance, finish
 from bwvisu.planning.snapshot import Told
 from bwvisu.planning.submission import unsent
-from bwvisu.planning.verbs import Cancel, Extend, Forget, Inspect, LookUpUser, Record, Submit, Verb
+from bwvisu.planning.verbs import Cancel, Extend, Forget, Inspect, LookUpUser, Record, StopIdle, Submit, Verb
 from bwvisu.reconcilers.accounts import Accounts
 from bwvisu.reconcilers.memory import LeaderMemory
 from bwvisu.reconcilers.records import Records
@@ -116,8 +116,8 @@ class Executor:
     async def execute(self, verb: Verb) -> None:
         """Carry out one verb."""
         match verb:
-            case Record():
-                await self._record(verb.job_id, verb.status)
+            case Record() | StopIdle():
+                await self._write_down(verb)
             case Submit():
                 await self._submit(verb)
             case Cancel():
@@ -132,18 +132,29 @@ class Executor:
             case Forget():
                 await self._forget(verb.job_id)
 
-    async def _record(self, job_id: JobId, status: JobStatus) -> bool:
+    async def _record(self, job_id: JobId, status: JobStatus, given: Sequence[Condition] = ()) -> bool:
         before = self._records.status.get(job_id)
         if before == status:
             return True
-        stored = await self._writer.put(
-            self._records.keys.status(job_id), status, self._records.status.revision(job_id)
-        )
+        key, revision = self._records.keys.status(job_id), self._records.status.revision(job_id)
+        stored = await self._writer.put(key, status, revision, given)
         if stored:
             spec = self._records.specs.get(job_id)
             for each in steps(job_id, spec.user if spec else None, before, status, self._wall()):
                 audit(each)
         return stored
+
+    async def _write_down(self, verb: Record | StopIdle) -> None:
+        """Whoever was told that a job is kept, keeps it: its spec must not have changed before it is stopped."""
+        if isinstance(verb, Record):
+            await self._record(verb.job_id, verb.status)
+            return
+        spec, revision = self._records.specs.get(verb.job_id), self._records.specs.revision(verb.job_id)
+        if spec is None or revision is None or spec.stopped or spec.kept_at != verb.kept_at:
+            return
+        unchanged = Unchanged(self._records.keys.spec(verb.job_id), revision)
+        if await self._record(verb.job_id, verb.status, [unchanged]):
+            log.info("stopping a job that nobody uses", job=verb.job_id, after=spec.idle_stop)
 
     async def _submit(self, verb: Submit) -> None:
         spec = self._records.specs.get(verb.job_id)
@@ -212,7 +223,9 @@ class Executor:
             return
         status = self._records.status.get(verb.job_id)
         if not verb.stray and status is not None and status.phase in {Phase.QUEUED, Phase.RUNNING, Phase.READY}:
-            await self._record(verb.job_id, advance(status, Event.ENDING, at=self._wall(), reason=words.STOPPING))
+            spec = self._records.specs.get(verb.job_id)
+            why = words.idle(spec) if spec is not None and status.idled else words.STOPPING
+            await self._record(verb.job_id, advance(status, Event.ENDING, at=self._wall(), reason=why))
 
     async def _extend(self, verb: Extend) -> None:
         """What it came to is planned from memory and from the next look."""

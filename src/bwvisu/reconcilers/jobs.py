@@ -1,16 +1,18 @@
 """The job reconciler of one cluster: look at the whole state, plan purely, set the verbs going."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 
+from bwvisu.domain.job import JobId
 from bwvisu.domain.observation import Look
 from bwvisu.planning.evidence import weigh
+from bwvisu.planning.idle import watch
 from bwvisu.planning.plan import Plan, missing, plan, remember
-from bwvisu.planning.snapshot import Policy, Snapshot
+from bwvisu.planning.snapshot import JobView, Policy, Quiet, Snapshot
 from bwvisu.planning.verbs import LookUpUser, Verb
 from bwvisu.reconcilers.accounts import Accounts
 from bwvisu.reconcilers.dispatch import Dispatcher
@@ -43,6 +45,7 @@ class JobsReconciler:
         memory: LeaderMemory,
         executor: Executor,
         dispatcher: Dispatcher,
+        quiet: Callable[[Iterable[JobView]], Mapping[JobId, Quiet | None]],
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -54,6 +57,7 @@ class JobsReconciler:
         self._memory = memory
         self._executor = executor
         self._dispatcher = dispatcher
+        self._quiet = quiet
         self._clock = clock
         self._wall = wall
         self._weighed: Look | None = None
@@ -68,9 +72,10 @@ class JobsReconciler:
         return JobsPass(len(snapshot.jobs), len(decided.verbs), started)
 
     def _snapshot(self) -> Snapshot:
+        jobs = self._views.current()
         return Snapshot(
             policy=self._policy(),
-            jobs=self._views.current(),
+            jobs=jobs,
             look=self._watcher.last,
             users=self._accounts.fresh(),
             busy=frozenset(key for key in self._dispatcher.busy if isinstance(key, str)),
@@ -80,11 +85,13 @@ class JobsReconciler:
             reachable=self._watcher.reachable,
             set_aside=self._views.set_aside,
             unfound=self._accounts.unfound,
+            quiet=self._quiet(jobs.values()),
         )
 
     def _learn(self, snapshot: Snapshot) -> Snapshot:
-        """Remember whom this leader has met and, once for each new look, whom it did not show."""
+        """Remember whom this leader has met and watches and, once for each new look, whom it did not show."""
         self._memory.met = remember(snapshot)
+        self._memory.watches = watch(snapshot)
         snapshot = replace(snapshot, memory=self._memory.view())
         look = snapshot.look
         if look is None or look is self._weighed:

@@ -130,7 +130,7 @@ def answers(before: JobForwards, after: JobForwards) -> list[tuple[Result, str |
     refused = [
         each.code for run, each in after.refusals.items() if before.refusals.get(run) != each and run not in ended
     ]
-    opened: list[tuple[Result, str | None]] = [(Result.ACCEPTED, None)] * len(ways(after) - ways(before))
+    opened = [(Result.ACCEPTED, "moved" if after.moved(run) else None) for run, _ in ways(after) - ways(before)]
     return [*opened, *((Result.REFUSED, code) for code in refused)]
 
 
@@ -169,7 +169,7 @@ class _Tenancies(Mapping[str, Tenancy]):
             run=present_run(status),
             slurm_job_id=status.slurm.job_id if status.slurm is not None else None,
             hosts=status.slurm.nodes if status.slurm is not None else (),
-            wanted=not view.spec.stopped and status.phase in {Phase.RUNNING, Phase.READY},
+            wanted=not view.stopped and status.phase in {Phase.RUNNING, Phase.READY},
             gone=status.phase is Phase.FINISHED,
             lingering=self._lingering(view),
         )

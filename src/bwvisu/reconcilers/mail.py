@@ -136,5 +136,6 @@ def letter(head: Letterhead, spec: JobSpec, status: JobStatus | None, notice: No
 _SUBJECTS = {
     Notice.AVAILABLE: "is ready",
     Notice.ENDING: f"ends in {BEFORE_THE_END.seconds // 60} minutes",
+    Notice.IDLE: "is stopped soon because nobody uses it",
     Notice.FAILED: "has ended unexpectedly",
 }

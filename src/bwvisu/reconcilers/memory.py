@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from bwvisu.domain.job import JobId
 from bwvisu.domain.observation import Details, Look
 from bwvisu.planning.evidence import Absence
-from bwvisu.planning.snapshot import Memory, Met, Told
+from bwvisu.planning.snapshot import Memory, Met, Told, Watch
 
 
 @dataclass(slots=True)
@@ -19,10 +19,20 @@ class LeaderMemory:
     held_back: dict[JobId, float] = field(default_factory=dict)
     cancelled: dict[int, float] = field(default_factory=dict)
     told: dict[JobId, Told] = field(default_factory=dict)
+    watches: dict[JobId, Watch] = field(default_factory=dict)
 
     def view(self) -> Memory:
         """What the planner sees: not a copy, so it must not be kept beyond a pass."""
-        return Memory(self.met, self.absences, self.details, self.inspected, self.held_back, self.cancelled, self.told)
+        return Memory(
+            self.met,
+            self.absences,
+            self.details,
+            self.inspected,
+            self.held_back,
+            self.cancelled,
+            self.told,
+            self.watches,
+        )
 
     def tidy(self, look: Look) -> None:
         """After a complete look: drop what was asked about jobs that are visible again, or not any more."""

@@ -1,11 +1,12 @@
 """One `JobView` per job of a cluster, built from the shelves and rebuilt only when something of it changed."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from bwvisu.domain.job import JobId, JobSpec, JobStatus, Reason, Service
 from bwvisu.planning.snapshot import JobView
 from bwvisu.reconcilers.records import Records
+from keyhole.activity import Told
 from keyhole.domain import Grant, GrantPhase, JobForwards, Report, Run
 
 JOB_KINDS = frozenset({"specs", "status", "forwards", "requests", "reports"})
@@ -17,6 +18,10 @@ class Board(Protocol):
 
     def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool | None, ...]:
         """For each forward of the grant, in order: does the job's own application answer?  None: not known yet."""
+        ...
+
+    def told(self, job_id: JobId, grant: Grant) -> tuple[Told | None, ...]:
+        """For each forward of the grant, in order, what is to be written down of its users; None: nobody has looked."""
         ...
 
 
@@ -58,6 +63,10 @@ class Views:
         forwards = self._records.forwards.get(job_id)
         reports = tuple(self._records.reports.of(job_id))
         run = present_run(status)
+        grant = forwards.grant_for(run) if forwards is not None else None
+        answers = self._board.reachable(spec.id, grant, reports) if _is_open(grant) else None
+        told = self._board.told(spec.id, grant) if _is_open(grant) else ()
+        moved = forwards is not None and forwards.moved(run)
         return JobView(
             spec=spec,
             status=status,
@@ -66,34 +75,61 @@ class Views:
                 + [report.attempt for report in reports]
             ),
             exit_code=_exit_code(reports, run),
-            services=self._services(spec, status, forwards, reports),
+            services=_services(spec, status, grant, answers, told),
+            moved=moved,
+            moving=moved and (answers is None or None in answers),
             refusal=_refusal(run, forwards),
             holds_ports=forwards is not None,
         )
 
-    def _services(
-        self, spec: JobSpec, status: JobStatus, forwards: JobForwards | None, reports: tuple[Report, ...]
-    ) -> tuple[Service, ...] | None:
-        grant = forwards.grant_for(present_run(status)) if forwards is not None else None
-        if grant is None or grant.phase is not GrantPhase.OPEN:
-            return None
-        answers = self._board.reachable(spec.id, grant, reports)
-        before = {(each.gateway, each.external_host, each.external_port): each.reachable for each in status.services}
-        return tuple(
-            Service(
-                name=declared.name,
-                # A proxy speaks TLS with the users, whatever the application speaks.
-                protocol="https" if grant.public_port else declared.protocol,
-                gateway=grant.gateway,
-                external_host=host,
-                external_port=port,
-                internal_host=forward.internal_host,
-                internal_port=forward.internal_port,
-                reachable=before.get((grant.gateway, host, port), False) if answer is None else answer,
-            )
-            for declared, forward, answer in zip(spec.services, grant.forwards, answers, strict=False)
-            for host, port in [grant.public(forward)]
+
+def _services(
+    spec: JobSpec,
+    status: JobStatus,
+    grant: Grant | None,
+    answers: tuple[bool | None, ...] | None,
+    told: tuple[Told | None, ...],
+) -> tuple[Service, ...] | None:
+    if grant is None or answers is None:
+        return None
+    before = {(each.gateway, each.external_host, each.external_port): each for each in status.services}
+    services: list[Service] = []
+    for declared, forward, answer, use in zip(spec.services, grant.forwards, answers, told, strict=False):
+        host, port = grant.public(forward)
+        known = before.get((grant.gateway, host, port))
+        service = Service(
+            name=declared.name,
+            # A proxy speaks TLS with the users, whatever the application speaks.
+            protocol="https" if grant.public_port else declared.protocol,
+            gateway=grant.gateway,
+            external_host=host,
+            external_port=port,
+            internal_host=forward.internal_host,
+            internal_port=forward.internal_port,
+            reachable=(known is not None and known.reachable) if answer is None else answer,
         )
+        services.append(service.model_copy(update=_use(known, use)))
+    return tuple(services)
+
+
+def _use(known: Service | None, told: Told | None) -> dict[str, object]:
+    """Who uses a service: as this leader tells it; where it has not looked yet, as it is written down."""
+    last = known.last_active_at if known is not None else None
+    if told is None:
+        kept = ("connections", "bytes_in", "bytes_out", "last_active_at")
+        return {name: getattr(known, name) for name in kept} if known is not None else {}
+    if told.totals is None:
+        return {"connections": told.connections}
+    return {
+        "connections": told.connections,
+        "bytes_in": told.totals.bytes_in,
+        "bytes_out": told.totals.bytes_out,
+        "last_active_at": told.active_at or last,
+    }
+
+
+def _is_open(grant: Grant | None) -> TypeGuard[Grant]:
+    return grant is not None and grant.phase is GrantPhase.OPEN
 
 
 def present_run(status: JobStatus) -> Run:

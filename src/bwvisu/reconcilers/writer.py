@@ -17,13 +17,14 @@ class Writer:
         self.leadership = leadership
         self._records = records
 
-    async def put(self, key: str, record: BaseModel, revision: int | None) -> bool:
-        """Compare-and-swap (None: create).  False: it had changed, or the result is unknown; plan again.
+    async def put(self, key: str, record: BaseModel, revision: int | None, given: Sequence[Condition] = ()) -> bool:
+        """Compare-and-swap (None: create), under the conditions ``given``, too.
 
+        False: it had changed, or the result is unknown; plan again.
         What it had changed to is taken in at once: a watch that stalls must not make the next try fail like this one.
         """
         condition = Absent(key) if revision is None else Unchanged(key, revision)
-        committed = await self._commit([condition], [Put(key, encode(record))])
+        committed = await self._commit([condition, *given], [Put(key, encode(record))])
         if committed is None:
             return False
         self._records.echo(key, committed, record)

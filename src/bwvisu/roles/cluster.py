@@ -8,8 +8,11 @@ loop                  does                                        nudged by
 ``accounts``          answers the API's questions about users     a new question
 ``retire``            ends grants, frees their ports              stopped and ended jobs, grants, every look
 ``serve``             grants ports                                requests, reports, every look
+``move``              moves grants off gateways that are left     a drain
 ``sync:<gateway>``    keeps a gateway's rules as wanted           a change of its grants, of admissions
 ``probe:<gateway>``   asks whether services listen                -
+``activity:<gateway>``  lists who is connected                    -
+``knock:<gateway>``   hears whether a quiet gateway is there      -
 ``config``            asks Slurm for MinJobAge, partitions …      -
 ``quota``             frees the places of jobs that are over      every change of a status
 ``mail``              mails those who want to be told             -
@@ -23,6 +26,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 from bwvisu.adapters.gateway_shell import SshGatewayShell
 from bwvisu.adapters.job_script import KeyholeAddress
@@ -47,6 +51,7 @@ from bwvisu.reconcilers.views import JOB_KINDS, Views
 from bwvisu.reconcilers.watcher import Watcher
 from bwvisu.reconcilers.writer import Writer
 from bwvisu.roles.base import Base, read_secret
+from bwvisu.roles.boards import Boards, totals
 from bwvisu.roles.conversions import (
     command_nodes,
     gateway_nodes,
@@ -58,22 +63,23 @@ from bwvisu.roles.conversions import (
 from bwvisu.roles.mail import mail_loops
 from bwvisu.roles.nodes import Nodes
 from bwvisu.settings import ClusterSettings
-from keyhole.domain import Grant, Report
-from keyhole.readiness import services_ready
-from keyhole.reconciler import ForwardsReconciler, GatewayBoard, GatewaySync, ProbeBoard, Prober
+from keyhole.domain import Gateway
+from keyhole.interfaces import GatewayShell
+from keyhole.reach import EVERY as KNOCK_EVERY
+from keyhole.reach import Reach
+from keyhole.reconciler import (
+    ActivityBoard,
+    ActivityWatch,
+    ForwardsReconciler,
+    GatewayBoard,
+    GatewaySync,
+    Knocker,
+    ListeningShell,
+    ProbeBoard,
+    Prober,
+)
 
 VERBS_AT_ONCE = 32
-
-
-class _Reachability:
-    """`bwvisu.reconcilers.views.Board` over the keyhole's probes."""
-
-    def __init__(self, probes: ProbeBoard) -> None:
-        self._probes = probes
-
-    def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool | None, ...]:
-        """See `services_ready`."""
-        return services_ready(job_id, grant, self._probes.of(grant.gateway), reports)
 
 
 class ClusterTerm:
@@ -106,9 +112,12 @@ class ClusterTerm:
             settles_within=self._slurm.settles_within,
             retention=base.settings.retention.finished,
         )
-        self._probes = ProbeBoard(self._probed)
+        self._probes = ProbeBoard(self._seen_anew)
         self._gateway_board = GatewayBoard()
-        self._views = Views(name, records, _Reachability(self._probes))
+        known = partial(totals, records)
+        self._activity = ActivityBoard(self._seen_anew, known, self._settings.forwards.activity.record_every)
+        self._boards = Boards(self._probes, self._activity)
+        self._views = Views(name, records, self._boards)
         self._watcher = Watcher(
             name,
             self._slurm,
@@ -125,7 +134,7 @@ class ClusterTerm:
         self._mail = mail_loops(name, base, records, writer)
         self._books = LeaderBooks(name, records, writer, base.wall)
         nodes = command_nodes(self._settings)
-        self._nodes = Nodes(name, records, self._books, wire, nodes, self._gateway_board)
+        self._nodes = Nodes(name, records, self._books, wire, nodes, self._gateway_board, self._activity)
         self._make_forwards(drawn)
         self._publish = self._loop("publish", self._make_publisher().reconcile, interval=2.0)
 
@@ -153,10 +162,13 @@ class ClusterTerm:
             self._quota,
             self._retire,
             self._serve,
+            self._move,
             self._publish,
             *self._mail,
             *self._syncs.values(),
             *self._probers,
+            *self._watches,
+            *self._knockers,
         )
         async with asyncio.TaskGroup() as group:
             for loop in loops:
@@ -178,6 +190,7 @@ class ClusterTerm:
             self._account_loop.nudge()
         if kind == "gateways":
             self._publish.nudge()
+            self._move.nudge()
         if kind in {"status", "quota"}:
             self._quota.nudge()
 
@@ -190,7 +203,7 @@ class ClusterTerm:
         self._jobs.nudge()
         self._nudge_forwards()
 
-    def _probed(self, job_id: JobId) -> None:
+    def _seen_anew(self, job_id: JobId) -> None:
         self._views.changed(job_id)
         self._jobs.nudge()
 
@@ -199,7 +212,8 @@ class ClusterTerm:
         self._serve.nudge()
 
     def _gateway_changed(self, gateway: str) -> None:
-        self._syncs[gateway].nudge()
+        if gateway in self._syncs:  # the settings may have lost one that carries something
+            self._syncs[gateway].nudge()
 
     # ---- what the loops are made of ---------------------------------------------------------------------------
 
@@ -254,6 +268,7 @@ class ClusterTerm:
             memory,
             executor,
             self._dispatcher,
+            self._boards.quiet,
             clock=self._base.monotonic,
             wall=self._base.wall,
         )
@@ -268,7 +283,9 @@ class ClusterTerm:
         gateways = self._settings.gateways_by_name()
         policy = self._settings.forward_policy(own_addresses(self._base.settings))
         books = self._books
-        shell = SshGatewayShell(self._wire, gateway_nodes(self._settings))
+        clock = self._base.monotonic
+        reach = Reach(gateways, policy.move_after)
+        shell = ListeningShell(SshGatewayShell(self._wire, gateway_nodes(self._settings)), reach, clock)
         forwards = ForwardsReconciler(
             policy=policy,
             gateways=gateways,
@@ -276,14 +293,19 @@ class ClusterTerm:
             tenants=LeaderTenants(self._views, self._watcher, lambda: self._policy, self._records),
             shell=shell,
             board=self._gateway_board,
-            clock=self._base.monotonic,
+            clock=clock,
             drained=self._nodes.drained,
+            left=lambda: reach.lost(clock()) | self._nodes.vacated(),
+            connections=self._activity.connections,
             on_change=self._gateway_changed,
         )
         self._retire = self._loop("retire", forwards.retire, interval=2.0, gap=0.05)
         self._serve = self._loop("serve", forwards.serve, interval=2.0, gap=0.05)
+        self._move = self._loop("move", forwards.move, interval=1.0, gap=0.05)
         self._syncs: dict[str, Loop] = {}
         self._probers: list[Loop] = []
+        self._watches: list[Loop] = []
+        self._knockers: list[Loop] = []
         for name, gateway in gateways.items():
             sync = GatewaySync(
                 gateway=gateway,
@@ -293,11 +315,27 @@ class ClusterTerm:
                 shell=shell,
                 office=LeaderOffice(self._writer.leadership, drawn.generation),
                 board=self._gateway_board,
-                clock=self._base.monotonic,
+                clock=clock,
             )
+            knocker = Knocker(gateway=gateway, shell=shell, reach=reach, clock=clock)
             prober = Prober(gateway=gateway, books=books, shell=shell, board=self._probes)
             self._syncs[name] = self._loop(f"sync:{name}", sync.reconcile, interval=5.0, gap=0.05)
             self._probers.append(self._loop(f"probe:{name}", prober.reconcile, interval=0.5))
+            self._watches.append(self._watch_activity(gateway, books, shell))
+            self._knockers.append(self._loop(f"knock:{name}", knocker.reconcile, interval=KNOCK_EVERY))
+
+    def _watch_activity(self, gateway: Gateway, books: LeaderBooks, shell: GatewayShell) -> Loop:
+        watch = ActivityWatch(
+            gateway=gateway,
+            books=books,
+            shell=shell,
+            board=self._activity,
+            clock=self._base.monotonic,
+            wall=self._base.wall,
+            installation=self._policy.installation,
+        )
+        every = self._settings.forwards.activity.interval
+        return self._loop(f"activity:{gateway.name}", watch.reconcile, interval=every)
 
     def _job_name(self, job_id: JobId, attempt: int) -> str:
         return str(SlurmJobName(self._policy.name_prefix, self._policy.installation, job_id, attempt))

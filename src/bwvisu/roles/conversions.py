@@ -23,6 +23,7 @@ def policy_of(settings: ClusterSettings, drawn: Installation, *, settles_within:
         running_per_user=settings.limits.running_per_user,
         retention=timedelta(seconds=retention),
         longest=settings.slurm.extend.longest,
+        idle_warning=settings.limits.idle_stop.warning,
         extend_settle=settings.slurm.call_timeout + UPDATE_LATENESS,
     )
 

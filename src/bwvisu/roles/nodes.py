@@ -8,7 +8,7 @@ from bwvisu.domain.cluster import GatewayView, NodeView
 from bwvisu.reconcilers.keyhole_host import LeaderBooks
 from bwvisu.reconcilers.records import Records
 from keyhole.domain import LIVE
-from keyhole.reconciler import GatewayBoard
+from keyhole.reconciler import ActivityBoard, GatewayBoard
 
 
 class Nodes:
@@ -22,6 +22,7 @@ class Nodes:
         wire: Wire,
         command_nodes: Sequence[Node],
         board: GatewayBoard,
+        activity: ActivityBoard,
     ) -> None:
         self._prefix = f"{cluster}/"
         self._records = records
@@ -29,6 +30,7 @@ class Nodes:
         self._wire = wire
         self._command_nodes = command_nodes
         self._board = board
+        self._activity = activity
 
     def command_nodes(self) -> list[NodeView]:
         """The command nodes, for the cluster's view."""
@@ -37,22 +39,37 @@ class Nodes:
 
     def gateways(self) -> list[GatewayView]:
         """The gateways that were met, for the cluster's view."""
-        carried, drained = self._carried(), self.drained()
-        return [
-            GatewayView(
-                name=name,
-                reachable=state.usable,
-                detail=state.words,
-                forwards=carried[name],
-                drained=name in drained,
+        carried, drained, vacated = self._carried(), self.drained(), self.vacated()
+        views: list[GatewayView] = []
+        for name, state in self._board.states().items():
+            traffic = self._activity.traffic().get(name)
+            bytes_in, bytes_out = traffic.totals if traffic and traffic.totals else (None, None)
+            views.append(
+                GatewayView(
+                    name=name,
+                    reachable=state.usable,
+                    detail=state.words or self._activity.words(name),
+                    forwards=carried[name],
+                    drained=name in drained,
+                    vacated=name in vacated,
+                    connections=traffic.connections if traffic else None,
+                    bytes_in=bytes_in,
+                    bytes_out=bytes_out,
+                )
             )
-            for name, state in self._board.states().items()
-        ]
+        return views
 
     def drained(self) -> frozenset[str]:
         """Gateways that an administrator wants to take no new forwards."""
         tails = (tail for tail in self._records.gateways.kept if tail.startswith(self._prefix))
         return frozenset(tail.removeprefix(self._prefix) for tail in tails)
+
+    def vacated(self) -> frozenset[str]:
+        """Gateways of which an administrator wants what they carry to be moved, too."""
+        kept, prefix = self._records.gateways.kept, self._prefix
+        return frozenset(
+            tail.removeprefix(prefix) for tail, each in kept.items() if tail.startswith(prefix) and each.record.move
+        )
 
     def _carried(self) -> Counter[str]:
         """Forwards by gateway; those of this cluster only, since another may have a gateway of the same name."""

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 
 from bwvisu.sandbox.runner import PATH, check, run
-from bwvisu.sandbox.topology import MIDDLEWARE, Host, Leg, Topology
+from bwvisu.sandbox.topology import MIDDLEWARE, Address, Host, Leg, Topology
 
 
 def bridges(topology: Topology) -> str:
@@ -40,6 +40,8 @@ def machine_addresses(topology: Topology) -> str:
     for leg, address in topology.addresses[MIDDLEWARE].legs():
         link = topology.machine_link(leg)
         lines += [f"address add {address}/24 dev {link}", f"link set {link} up"]
+    for leg, address in topology.addresses6.get(MIDDLEWARE, Address()).legs():
+        lines += [f"address add {address}/64 dev {topology.machine_link(leg)} nodad"]
     return "\n".join(lines) + "\n"
 
 

@@ -7,7 +7,7 @@ from importlib.resources import files as package_files
 
 import jinja2
 
-from bwvisu.sandbox.topology import MIDDLEWARE, Host, Kind, Leg, Topology
+from bwvisu.sandbox.topology import MIDDLEWARE, Address, Host, Kind, Leg, Topology
 
 MIDDLEWARE_USER = "bwvisu"
 USERS_GROUP = "bwvisu-users"
@@ -90,7 +90,7 @@ def _merged(text: str, own: Sequence[str], names: set[str]) -> str:
 def etc_hosts(topology: Topology, host: Host) -> str:
     """Names as that host knows them: the inside knows inner and fabric addresses, the outside only outer ones."""
     lines = ["127.0.0.1 localhost"]
-    for name, address in topology.addresses.items():
+    for name, address in (*topology.addresses.items(), *topology.addresses6.items()):
         if host.kind is Kind.OUTSIDE:
             lines += [f"{address.outer} {name}"] if address.outer else []
         else:
@@ -157,14 +157,18 @@ def network(topology: Topology, host: Host) -> str:
     lines = ["link set lo up"]
     for leg, address in topology.addresses[host.name].legs():
         lines += [f"address add {address}/24 dev {leg}", f"link set {leg} up"]
+    for leg, address in topology.addresses6.get(host.name, Address()).legs():
+        lines += [f"address add {address}/64 dev {leg} nodad"]
     return "\n".join(lines) + "\n"
 
 
-def sysctl(host: Host) -> str:
+def sysctl(topology: Topology, host: Host) -> str:
     """Kernel settings of the host's own network namespace, as ``path value``."""
     if not host.kind.own_network:
         return ""
-    lines = ["net/ipv6/conf/all/disable_ipv6 1"]
+    lines = [f"net/ipv6/conf/all/disable_ipv6 {int(not topology.options.ipv6)}"]
+    if host.kind is Kind.GATEWAY and topology.options.ipv6:
+        lines += ["net/ipv6/conf/all/forwarding 1"]
     if host.kind is Kind.GATEWAY:
         lines += ["net/ipv4/ip_forward 1", "net/netfilter/nf_conntrack_acct 1"]
     if host.kind is Kind.COMPUTE:
@@ -174,7 +178,7 @@ def sysctl(host: Host) -> str:
 
 
 def firewall(topology: Topology, host: Host) -> str:
-    """Input of iptables-restore at boot; empty where Debian's plain state is wanted."""
+    """Input of iptables-restore (and of its twin, with IPv6) at boot; empty where Debian's plain state is wanted."""
     if host.kind is not Kind.GATEWAY or topology.options.forward_policy == "accept":
         return ""
     return "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n"
@@ -210,8 +214,9 @@ def host_files(topology: Topology, host: Host, facts: Facts) -> dict[str, File]:
         "mounts": File(mounts(host)),
         "devices": File(devices(host)),
         "network": File(network(topology, host)),
-        "sysctl": File(sysctl(host)),
+        "sysctl": File(sysctl(topology, host)),
         "firewall": File(firewall(topology, host)),
+        "firewall6": File(firewall(topology, host) if topology.options.ipv6 else ""),
         **daemons(DAEMONS.get(host.kind, {})),
     }
     if host.kind.own_network:
@@ -240,6 +245,14 @@ def settings(topology: Topology, *, key_file: str, known_hosts: str, etcd: Mappi
         for gw in topology.of_kind(Kind.GATEWAY)
         for a in [addresses[gw.name]]
     ]
+    gateways += [
+        {**known, "name": f"{known['name']}-ipv6", "internal_ip": a.inner, "external_ip": a.outer}
+        for known in gateways
+        if topology.options.ipv6
+        for a in [topology.addresses6[str(known["name"])]]
+    ]
+    legs = (Leg.INNER, Leg.FABRIC)
+    networks = [*map(topology.network, legs), *(map(topology.network6, legs) if topology.options.ipv6 else ())]
     cluster = {
         "title": f"Sandbox {topology.options.name}",
         "ssh": {"key_file": key_file, "known_hosts": known_hosts},
@@ -247,7 +260,7 @@ def settings(topology: Topology, *, key_file: str, known_hosts: str, etcd: Mappi
             {"host": addresses[node.name].inner, "user": MIDDLEWARE_USER} for node in topology.of_kind(Kind.COMMAND)
         ],
         "gateways": gateways,
-        "compute_networks": [str(topology.network(leg)) for leg in (Leg.INNER, Leg.FABRIC)],
+        "compute_networks": [str(each) for each in networks],
         "home_prefix": "/home",
         "slurm": {"extend": {"allowed": True}},
     }

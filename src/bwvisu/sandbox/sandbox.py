@@ -124,6 +124,11 @@ class Sandbox:
         return self.topology.addresses
 
     @property
+    def addresses6(self) -> dict[str, Address]:
+        """The same in IPv6; empty without it."""
+        return self.topology.addresses6
+
+    @property
     def middleware_address(self) -> str:
         """This machine in the inner network: where nodes reach the keyhole API."""
         address = self.addresses[MIDDLEWARE].inner

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Literal
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
@@ -65,6 +65,10 @@ class Options:
     message_timeout: int = 10
     forward_policy: Literal["accept", "drop"] = "accept"
     """The gateways' FORWARD policy; a plain Debian accepts."""
+    ipv6: bool = False
+    """Every host has an IPv6 address beside each IPv4 one, and gateways forward both.
+
+    Slurm, SSH and etcd keep to IPv4."""
     install: bool = True
     """Install missing Debian packages."""
 
@@ -148,6 +152,24 @@ class Topology:
     def network(self, leg: Leg) -> IPv4Network:
         """The /24 of a leg."""
         return IPv4Network(f"10.{_OCTETS[leg]}.{self.number}.0/24")
+
+    def network6(self, leg: Leg) -> IPv6Network:
+        """The /64 of a leg, where the instance has IPv6."""
+        return IPv6Network(f"fd77:{_OCTETS[leg]}:{self.number}::/64")
+
+    @cached_property
+    def addresses6(self) -> dict[str, Address]:
+        """IPv6 addresses of the same hosts and legs, which end in the same number; empty without IPv6."""
+        if not self.options.ipv6:
+            return {}
+
+        def second(leg: Leg, first: str) -> str:
+            return str(self.network6(leg).network_address).removesuffix("::") + "::" + first.rpartition(".")[2]
+
+        return {
+            name: Address(**{leg.value: second(leg, own) for leg, own in address.legs()})
+            for name, address in self.addresses.items()
+        }
 
     @cached_property
     def addresses(self) -> dict[str, Address]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from bwvisu.domain.access import access_password
+from bwvisu.domain.address import place
 from bwvisu.domain.application import Application, Form, Link, Native, fill
 from bwvisu.domain.job import JobId, Service
 from bwvisu.domain.lifecycle import State as JobState
@@ -13,7 +14,7 @@ from bwvisu.errors import Conflict, OperatorError
 from bwvisu.services.bundles import bundle_of
 from bwvisu.services.context import Context, visible
 from bwvisu.services.state import Job
-from keyhole.proxy_config import ENTER, TOKEN
+from keyhole.proxy_config import ENTER, HTTPS, TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,6 @@ def _service(job: Job, application: Application) -> Service:
 
 
 def _base(service: Service) -> str:
-    host = f"[{service.external_host}]" if ":" in service.external_host else service.external_host
-    default = service.protocol == "https" and service.external_port == 443
-    return f"{service.protocol}://{host}" if default else f"{service.protocol}://{host}:{service.external_port}"
+    if service.protocol == "https" and service.external_port == HTTPS:
+        return f"https://{service.external_host}"
+    return f"{service.protocol}://{place(service.external_host, service.external_port)}"

@@ -24,7 +24,7 @@ from bwvisu.domain.job import JobId, JobSpec, Scalar
 from bwvisu.domain.principal import Principal
 from bwvisu.domain.quota import Places
 from bwvisu.errors import Fault, InvalidInput, NotFound, TryAgain, UserError
-from bwvisu.services import accounts, quota
+from bwvisu.services import accounts, idle, quota
 from bwvisu.services.context import Context, Forbidden
 from bwvisu.services.idempotency import Ticket, replay
 from bwvisu.services.request import JobRequest, meaning
@@ -62,6 +62,7 @@ class _Order(NamedTuple):
     bundle: Bundle
     cluster: str
     parameters: Mapping[str, Scalar]
+    idle_stop: int | None
 
 
 class _Transaction(NamedTuple):
@@ -80,13 +81,17 @@ async def submit(
     try:
         order = _understood(context, request, principal)
         if ticket is not None:
-            ticket = replace(ticket, meaning=meaning(request.user, order.bundle.name, order.cluster, order.parameters))
+            ticket = replace(ticket, meaning=_meaning(request, order))
         return await _store(context, await _draft(context, request, principal, order, ticket))
     except UserError:
         earlier = await _earlier(context, ticket)
         if earlier is None:
             raise
         return earlier
+
+
+def _meaning(request: JobRequest, order: _Order) -> str:
+    return meaning(request.user, order.bundle.name, order.cluster, order.parameters, request.idle_stop_minutes)
 
 
 def _understood(context: Context, request: JobRequest, principal: Principal) -> _Order:
@@ -99,7 +104,9 @@ def _understood(context: Context, request: JobRequest, principal: Principal) -> 
     if others := _uncarried(context, bundle, cluster):
         raise InvalidInput([Fault("/cluster", f"its gateways carry HTTP applications only, and this one has {others}")])
     accounts.check_name(context, cluster, request.user)
-    return _Order(bundle, cluster, bundle.check(request.parameters, cluster))
+    parameters = bundle.check(request.parameters, cluster)
+    asked, limits = request.idle_stop_minutes, context.clusters[cluster].limits.idle_stop
+    return _Order(bundle, cluster, parameters, idle.resolve(asked, bundle.application, limits))
 
 
 async def _draft(
@@ -116,6 +123,7 @@ async def _draft(
         bundle=bundle.digest,
         services=bundle.application.services,
         start_timeout=bundle.application.start_timeout,
+        idle_stop=order.idle_stop,
         created_at=context.now(),
         created_by=principal.name,
         created_for=principal.behalf,

@@ -58,9 +58,10 @@ class GatewaySettings(Section):
     user: Text
     """The middleware's account there; may differ from the command nodes'."""
     internal_ip: IPv4Address | IPv6Address
-    """Address towards the compute nodes."""
+    """Address towards the compute nodes, of the same family as `external_ip`."""
     external_ip: IPv4Address | IPv6Address
-    """Address towards the users; the rules match packets to it."""
+    """Address towards the users.  A gateway carries its family, to compute addresses of that family; one that carries
+    both is named twice, with the same `host`."""
     external_host: str = ""
     """Name that users are shown instead of `external_ip`.  `{id}` in it becomes the job's id, so that each job has a
     name, and so cookies, of its own (wildcard DNS).  With `backend: proxy`, `{port}` becomes a forward's number."""
@@ -68,6 +69,12 @@ class GatewaySettings(Section):
     """Put before the few commands that need root; empty where the account is root."""
     proxy_socket: Annotated[str, matching(r"/[!-~]+", "an absolute path")] = "/run/haproxy/bwvisu.sock"
     """Stats socket of its HAProxy, which the middleware's account may open; used where `forwards.proxy` is set."""
+
+    @model_validator(mode="after")
+    def _of_one_family(self) -> "GatewaySettings":
+        if self.internal_ip.version != self.external_ip.version:
+            raise ValueError("internal_ip and external_ip are of different families")
+        return self
 
     def gateway(self, proxy: ProxySettings | None, *, proxied: bool) -> Gateway:
         """As the keyhole knows it; ``proxied``: users reach all forwards at the proxy's port."""
@@ -122,6 +129,15 @@ class SlurmSettings(Section):
     """Another run time for a job that waits or runs."""
 
 
+class ActivitySettings(Section):
+    """How closely users' connections are watched, by one command per gateway and interval."""
+
+    interval: Annotated[Duration, Field(ge=1)] = 5
+    """Seconds between two looks at a gateway's connections; within ten, none that ends is missed."""
+    record_every: Annotated[Duration, Field(ge=1)] = 60
+    """Seconds between two records of a job's bytes and last activity while something flows."""
+
+
 class ForwardSettings(Section):
     """What jobs may be given on the gateways."""
 
@@ -140,6 +156,11 @@ class ForwardSettings(Section):
     connections pass only from addresses that were admitted for the job, see `docs/security.md`."""
     quarantine: Duration = 120
     """Seconds for which a port of an ended job is not given to another."""
+    move_after: Annotated[Duration, Field(ge=15)] = 15
+    """Seconds for which a gateway could not be reached, after which its forwards move to others: the jobs go on, their
+    addresses change, see `docs/operations.md`."""
+    activity: ActivitySettings = ActivitySettings()
+    """How closely users' connections are watched."""
 
     @property
     def proxied(self) -> ProxySettings | None:
@@ -155,6 +176,27 @@ class ForwardSettings(Section):
         return self
 
 
+class IdleStopSettings(Section):
+    """Stopping jobs that nobody uses, where their application or whoever starts them asks for it."""
+
+    allowed: bool = True
+    """Whether it may be asked for; if not, nothing is ever stopped for that."""
+    never_allowed: bool = True
+    """Whether somebody may start a job that is never stopped (0 minutes) though its application would be."""
+    minimum: Annotated[Duration, Field(ge=60)] = 600
+    """Shortest time without activity that may be asked for; an application's own is at least this."""
+    maximum: Annotated[Duration, Field(ge=60)] = 604800
+    """Longest time that may be asked for; an application's own is at most this."""
+    warning: Annotated[Duration, Field(ge=1)] = 300
+    """So many seconds before the stop its owner is warned; at most half of the whole time."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "IdleStopSettings":
+        if self.minimum > self.maximum:
+            raise ValueError("minimum is more than maximum")
+        return self
+
+
 class LimitSettings(Section):
     """Bounds for the sake of the cluster and of its users."""
 
@@ -164,6 +206,8 @@ class LimitSettings(Section):
     """Most jobs of one person that Slurm has at once, queued or running; none: any number."""
     waiting_per_user: Annotated[int, Field(ge=0)] = 0
     """So many more are accepted and wait here for one of those to end; the next one is refused at once."""
+    idle_stop: IdleStopSettings = IdleStopSettings()
+    """Stopping jobs that nobody uses."""
 
 
 class UserSettings(Section):
@@ -212,13 +256,23 @@ class ClusterSettings(Section):
     def _gateways_need_networks(self) -> "ClusterSettings":
         if self.gateways and not self.compute_networks:
             raise ValueError("gateways are named but no compute_networks: no forward could lead anywhere")
+        families = {network.version for network in self.compute_networks}
+        for gateway in self.gateways:
+            if gateway.external_ip.version not in families:
+                raise ValueError(
+                    f"no compute_networks of IPv{gateway.external_ip.version}: "
+                    f"no forward of {gateway.name!r} could lead anywhere"
+                )
         return self
 
     @model_validator(mode="after")
     def _names_fit_the_backend(self) -> "ClusterSettings":
         hosts = [(gateway.name, gateway.external_host) for gateway in self.gateways]
-        for fault in faults(self.forwards.backend == "proxy", hosts):
+        proxied = self.forwards.backend == "proxy"
+        for fault in faults(proxied, hosts):
             raise ValueError(fault)
+        if proxied and len({gateway.host for gateway in self.gateways}) < len(hosts):
+            raise ValueError("two gateways on one host would share one HAProxy: name it once, by one address family")
         return self
 
     def user_name_allowed(self, name: str) -> bool:
@@ -241,6 +295,7 @@ class ClusterSettings(Section):
             max_per_job=self.forwards.max_per_job,
             hostname_suffix=self.forwards.hostname_suffix,
             quarantine=self.forwards.quarantine,
+            move_after=self.forwards.move_after,
             admission=self.forwards.admission,
             own_addresses=own_addresses,
         )

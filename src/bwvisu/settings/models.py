@@ -253,12 +253,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _a_gateway_has_one_master(self) -> Self:
-        """Its rules are one table, and whoever loads it removes what is not wanted there."""
+        """Its rules are one table per address family, and whoever loads it removes what is not wanted there."""
         masters: dict[object, str] = {}
         for name, cluster in self.clusters.items():
             for gateway in cluster.gateways:
                 own = f"{name}.{gateway.name}"
-                for place in ((gateway.host, gateway.port), gateway.external_ip):
+                for place in ((gateway.host, gateway.port, gateway.external_ip.version), gateway.external_ip):
                     if (other := masters.setdefault(place, own)) != own:
                         raise ValueError(f"the gateways {other} and {own} are one host; let it serve one cluster")
         return self

@@ -67,7 +67,7 @@ Table = Mapping[int, Translation]
 """By external port."""
 
 
-class Flow(NamedTuple):
+class Passage(NamedTuple):
     """Connections that a gateway carries: of one client, through one external port, to one target."""
 
     port: int
@@ -91,7 +91,7 @@ class Listing(NamedTuple):
     """``iptables-save -t filter``"""
     blind: bool = False
     """``iptables-save`` has worked there and does not now: foreign rules may be there unseen."""
-    flows: frozenset[Flow] | None = None
+    flows: frozenset[Passage] | None = None
     """Translated connections, whoever translates them; None: not asked for, or they could not be listed."""
     proxy: str | None = None
     """``show map`` of HAProxy's map of ours"""
@@ -203,7 +203,7 @@ def narrows(actual: Table, desired: Table) -> bool:
     return False
 
 
-def trespassing(flows: frozenset[Flow], desired: Table) -> list[Flow]:
+def trespassing(flows: frozenset[Passage], desired: Table) -> list[Passage]:
     """Connections that ``desired`` would not let in anew, though it leads there: their source was shut out."""
     return sorted(
         flow

@@ -1,9 +1,10 @@
 """What this leader last saw of its gateways and services.  In memory only: a new leader believes nothing."""
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from keyhole.allocation import Blocked
+from keyhole.allocation import Allotment, Blocked
 from keyhole.nat.conflicts import Conflict
 from keyhole.nat.model import Table
 from keyhole.readiness import Health, Service
@@ -65,6 +66,17 @@ class Blocklist:
         self._seconds = seconds
         self._external: dict[tuple[str, int], float] = {}
         self._internal: dict[tuple[str, int], float] = {}
+        self._underway: list[Allotment] = []
+
+    @contextmanager
+    def underway(self, allotments: Iterable[Allotment]) -> Iterator[None]:
+        """While the block lasts, these ports are given to nobody else: they are not in the books yet."""
+        own = list(allotments)
+        self._underway += own
+        try:
+            yield
+        finally:
+            self._underway = [each for each in self._underway if all(each is not other for other in own)]
 
     def block(self, internal: Iterable[tuple[str, int]], external: Iterable[tuple[str, int]]) -> None:
         """Not these ports of compute hosts, not these ports of gateways."""
@@ -81,10 +93,14 @@ class Blocklist:
         self._external = {key: until for key, until in self._external.items() if until > now}
         self._internal = {key: until for key, until in self._internal.items() if until > now}
         external = _grouped(self._external)
+        internal = _grouped(self._internal)
+        for each in self._underway:
+            external.setdefault(each.gateway, set()).update(pair.external for pair in each.pairs)
+            for host in each.ask.hosts:
+                internal.setdefault(host, set()).update(pair.internal for pair in each.pairs)
         for gateway, state in board.states().items():
             for conflict in state.conflicts:
                 external.setdefault(gateway, set()).update(range(conflict.first_port, conflict.last_port + 1))
-        internal = _grouped(self._internal)
         for gateway, table in board.held().items():
             external.setdefault(gateway, set()).update(table)
         if inside := {target.port for table in board.held().values() for target in table.values()}:

@@ -1,4 +1,7 @@
-"""Who has forwards: requests become grants, grants of ended jobs close, ports become free after their quarantine."""
+"""Who has forwards: requests become grants, grants of ended jobs close, ports become free after their quarantine.
+
+Where a gateway is left, its live grants move to others.
+"""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -6,7 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from keyhole.domain import ForwardPolicy, Gateway, GrantPhase, JobForwards, PortRequest, Refusal, Tenancy
+from keyhole.domain import LIVE, ForwardPolicy, Gateway, GrantPhase, JobForwards, PortRequest, Refusal, Tenancy
 from keyhole.interfaces import Books, GatewayShell, Tenants, Versioned
 from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import Blocklist, GatewayBoard
@@ -30,6 +33,7 @@ class ForwardsPass:
     """There was no complete look yet: nothing was decided."""
     reserved: int = 0
     replaced: int = 0
+    moved: int = 0
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """By job id: refusals that this pass has judged, the passing ones included."""
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
@@ -46,10 +50,11 @@ class ForwardsPass:
 
 
 class ForwardsReconciler:
-    """Keeps the forwards records of one cluster in step with its jobs, by two loops that do not wait for each other.
+    """Keeps the forwards records of one cluster in step with its jobs, by loops that do not wait for each other.
 
-    ``drained``: names of gateways that get no new forwards.  ``clock``: monotonic seconds.  ``on_change``: told the
-    name of each gateway whose rules must change.
+    ``drained``: names of gateways that get no new forwards.  ``left``: names of those that lose what they carry as
+    well.  ``connections``: by gateway, connections that are open through it now.  ``clock``: monotonic seconds.
+    ``on_change``: told the name of each gateway whose rules must change.
     """
 
     def __init__(
@@ -63,12 +68,18 @@ class ForwardsReconciler:
         board: GatewayBoard,
         clock: Callable[[], float],
         drained: Callable[[], Collection[str]] = frozenset,
+        left: Callable[[], Collection[str]] = frozenset,
+        connections: Callable[[], Mapping[str, int]] = dict,
         on_change: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._policy = policy
         self._books = books
         self._tenants = tenants
         self._clock = clock
+        self._gateways = gateways
+        self._left = left
+        self._told: frozenset[str] = frozenset()
+        """Gateways whose leaving is in the log."""
         self._on_change = on_change
         self._quarantined: dict[GrantKey, float] = {}
         self._serving = Serving(
@@ -78,7 +89,8 @@ class ForwardsReconciler:
             tenants=tenants,
             shell=shell,
             board=board,
-            drained=drained,
+            closed=lambda: {*drained(), *left()},
+            connections=connections,
             blocklist=Blocklist(clock, _BLOCKED_SECONDS),
         )
 
@@ -89,6 +101,10 @@ class ForwardsReconciler:
     async def serve(self) -> ForwardsPass:
         """Give ports to those who wait.  Takes as long as the scheduler and the gateways take to answer."""
         return await self._pass(self._serve)
+
+    async def move(self) -> ForwardsPass:
+        """Move live grants off gateways that are left.  Asks only the gateways where they go."""
+        return await self._pass(self._move)
 
     async def _pass(self, work: Callable[[Tenancies, "_Tally"], Awaitable[None]]) -> ForwardsPass:
         tenancies = self._tenants.current()
@@ -148,14 +164,27 @@ class ForwardsReconciler:
             return
         cases = [*self._judged(requests, tenancies, tally), *losses]
         for case, result in (await self._serving.serve(cases)).items():
-            if isinstance(result, Reserved):
-                tally.add(done=True, **({"replaced": 1} if case.grant else {"reserved": 1}))
-                tally.touched.add(result.gateway)
-            elif isinstance(result, Waiting):
-                tally.waiting[case.job_id] = result
-            elif case.grant is None:
-                tally.refused.append((case.job_id, str(case.run), result))
+            tally.served(case, result)
         await in_parallel(self._refuse(*each, tally) for each in tally.refused)
+
+    async def _move(self, known: Tenancies, tally: "_Tally") -> None:
+        """No look is needed: nobody gets anything that was not his.  What finds no place stays where it is.
+
+        A gateway that the settings do not name any more is left, too.
+        """
+        left = frozenset(self._left())
+        for gateway in sorted(left - self._told):
+            _log.warning("gateway.left", gateway=gateway)
+        self._told = left
+        cases = [
+            Case(job_id, grant.run, grant.hosts, len(grant.forwards), grant, grant.forwards, moves=True)
+            for job_id, versioned in self._books.forwards().items()
+            for grant in versioned.record.grants
+            if grant.phase in LIVE and (grant.gateway in left or grant.gateway not in self._gateways)
+        ]
+        movable = [case for case in cases if case.holds(known.get(case.job_id))]
+        for case, result in (await self._serving.serve(movable)).items():
+            tally.served(case, result)
 
     def _pending(self, known: Tenancies, tally: "_Tally") -> list[PortRequest]:
         """Requests without a live grant or a final refusal, oldest first; those of no living job cost no look."""
@@ -221,11 +250,23 @@ class _Tally:
         """Count what a write was for, or the write as unwritten."""
         self.counts += Counter(counts if done else {"unwritten": 1})
 
+    def served(self, case: Case, result: Reserved | Waiting | Refusal) -> None:
+        """Count what a case came to, and whose rules must change for it."""
+        if isinstance(result, Reserved):
+            what = "moved" if case.moves else "replaced" if case.grant else "reserved"
+            self.add(done=True, **{what: 1})
+            self.touched |= {result.gateway, *([case.grant.gateway] if case.grant and case.moves else [])}
+        elif isinstance(result, Waiting):
+            self.waiting[case.job_id] = result
+        elif case.grant is None:
+            self.refused.append((case.job_id, str(case.run), result))
+
     def report(self) -> ForwardsPass:
         """The typed report."""
         return ForwardsPass(
             reserved=self.counts["reserved"],
             replaced=self.counts["replaced"],
+            moved=self.counts["moved"],
             refused={job_id: refusal for job_id, _, refusal in self.refused},
             waiting=self.waiting,
             strangers=self.strangers,

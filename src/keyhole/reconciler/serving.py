@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from keyhole import gateway as remote
-from keyhole.allocation import Allotment, Ask, Pool, Unserved, allocate
+from keyhole.allocation import Allocation, Allotment, Ask, Pair, Pool, Unserved, allocate
 from keyhole.domain import Forward, ForwardPolicy, Gateway, Grant, GrantPhase, JobForwards, Refusal, Run, Tenancy
 from keyhole.gateway import Unanswered
 from keyhole.interfaces import Books, GatewayShell, Tenants
 from keyhole.nat.model import Target
 from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import Blocklist, GatewayBoard
-from keyhole.retirement import replaced
+from keyhole.retirement import moved, replaced
 from keyhole.verification import Waiting, addresses_of
 
 _SECONDS = 20.0
@@ -33,7 +33,10 @@ NO_GATEWAY = Waiting("no-gateway", "No gateway can take new forwards now.")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A run that is to get forwards: all that it asked for, or others in place of ``lost`` ones of its ``grant``."""
+    """A run that is to get forwards: all that it asked for, or others in place of ``lost`` ones of its ``grant``.
+
+    ``moves``: all of them are lost with their gateway; what they lead to is as it was.
+    """
 
     job_id: str
     run: Run
@@ -41,11 +44,16 @@ class Case:
     ports: int
     grant: Grant | None = None
     lost: tuple[Forward, ...] = ()
+    moves: bool = False
 
     @property
     def ask(self) -> Ask:
         """What the allocation is asked for."""
-        return Ask(self.job_id, self.run, self.hosts, self.ports, self.grant.gateway if self.grant else None)
+        gateway = self.grant.gateway if self.grant else None
+        if not self.moves:
+            return Ask(self.job_id, self.run, self.hosts, self.ports, gateway)
+        pairs = tuple(Pair(each.external_port, each.internal_port) for each in self.lost)
+        return Ask(self.job_id, self.run, self.hosts, self.ports, leaves=gateway or "", moved=pairs)
 
     def holds(self, tenancy: Tenancy | None) -> bool:
         """Whether the scheduler still shows what the case was judged by: a wanted run, on its hosts.
@@ -74,6 +82,23 @@ class Busy(NamedTuple):
 Result = Reserved | Waiting | Refusal | Busy
 
 
+class Placed(NamedTuple):
+    """A case, what it was allotted, and the addresses of its hosts as that gateway sees them."""
+
+    case: Case
+    allotment: Allotment
+    found: Mapping[str, str]
+
+    def inside(self, hosts: Iterable[str]) -> Iterable[tuple[str, Target]]:
+        """(host, place) on which nobody may listen yet; none where the job itself listens already."""
+        pairs = () if self.case.moves else self.allotment.pairs
+        return ((host, Target(self.found[host], pair.internal)) for host in hosts for pair in pairs)
+
+    def outside(self, gateway: Gateway) -> Iterable[tuple[int, Target]]:
+        """(port, place) on the gateway itself on which nobody may listen."""
+        return ((pair.external, Target(gateway.internal_ip, pair.external)) for pair in self.allotment.pairs)
+
+
 class Serving:
     """Reserves ports for verified runs."""
 
@@ -86,7 +111,8 @@ class Serving:
         tenants: Tenants,
         shell: GatewayShell,
         board: GatewayBoard,
-        drained: Callable[[], Collection[str]],
+        closed: Callable[[], Collection[str]],
+        connections: Callable[[], Mapping[str, int]],
         blocklist: Blocklist,
     ) -> None:
         self._policy = policy
@@ -95,7 +121,8 @@ class Serving:
         self._tenants = tenants
         self._shell = shell
         self._board = board
-        self._drained = drained
+        self._closed = closed
+        self._connections = connections
         self._blocklist = blocklist
         self._cursors: dict[str, int] = {}
 
@@ -113,14 +140,25 @@ class Serving:
         return results | dict.fromkeys(left, busy)
 
     async def _round(self, cases: Sequence[Case]) -> dict[Case, Result]:
+        reachable = self._board.usable()
+        allocation = self._allocate(cases, reachable)
+        with self._blocklist.underway(allocation.allotments):
+            return await self._ask(cases, allocation, reachable)
+
+    def _allocate(self, cases: Sequence[Case], reachable: Sequence[str]) -> Allocation:
+        """By everything that is known now; nothing may come between this and the note that it is under way."""
         known = (grant for each in self._books.forwards().values() for grant in each.record.grants)
         grants = (*known, *(self._books.unread() or ()))
         blocked = self._blocklist.current(self._board, {host for case in cases for host in case.hosts})
-        reachable, drained = self._board.usable(), self._drained()
-        takers = [name for name in reachable if name not in drained]
-        pool = Pool(takers, self._policy.first_port, self._policy.last_port, self._cursors)
+        closed, policy = self._closed(), self._policy
+        takers = [name for name in reachable if name not in closed]
+        pool = Pool(takers, policy.first_port, policy.last_port, self._cursors, self._connections())
         allocation = allocate((case.ask for case in cases), grants, blocked, pool)
         self._cursors = dict(allocation.cursors)
+        return allocation
+
+    async def _ask(self, cases: Sequence[Case], allocation: Allocation, reachable: Sequence[str]) -> dict[Case, Result]:
+        """Have each gateway say what it knows of its share, and enter what is free."""
         results: dict[Case, Result] = {}
         chosen: dict[str, list[tuple[Case, Allotment]]] = {}
         for case, answer in zip(cases, allocation.results, strict=True):
@@ -139,43 +177,38 @@ class Serving:
         """All that one gateway was allotted: one session for the names, one for the ports, then the writes."""
         results: dict[Case, Result] = {}
         addresses = await self._addresses(gateway, {host for case, _ in batch for host in case.hosts})
-        placed: list[tuple[Case, Allotment, Mapping[str, str]]] = []
+        placed: list[Placed] = []
         for case, allotment in batch:
             found = (
-                addresses_of(case.hosts, addresses, self._policy) if not isinstance(addresses, Waiting) else addresses
+                addresses_of(case.hosts, addresses, self._policy, gateway.family)
+                if not isinstance(addresses, Waiting)
+                else addresses
             )
             if isinstance(found, Waiting | Refusal):
                 results[case] = found
             else:
-                placed.append((case, allotment, found))
+                placed.append(Placed(case, allotment, found))
         looked = await self._listeners(gateway, placed)
-        free = []
-        for case, allotment, found in placed:
-            busy = looked if isinstance(looked, Waiting) else _busy(gateway, allotment, found, looked)
+        free: list[Placed] = []
+        for each in placed:
+            busy = looked if isinstance(looked, Waiting) else _busy(gateway, each, looked)
             if busy is None:
-                free.append((case, allotment, found))
+                free.append(each)
             else:
-                results[case] = busy
+                results[each.case] = busy
         written = await in_parallel(self._reserve(*each) for each in free)
-        return results | {case: result for (case, _, _), result in zip(free, written, strict=True)}
+        return results | {each.case: result for each, result in zip(free, written, strict=True)}
 
     async def _addresses(self, gateway: Gateway, hosts: Iterable[str]) -> Mapping[str, Sequence[str]] | Waiting:
         call = remote.resolve(gateway, (host + self._policy.hostname_suffix for host in hosts))
         answer = remote.read_resolve(await self._shell.run(gateway.name, call.script, call.args, call.stdin, _SECONDS))
         return self._silent(gateway, answer) if isinstance(answer, Unanswered) else answer
 
-    async def _listeners(
-        self, gateway: Gateway, placed: Sequence[tuple[Case, Allotment, Mapping[str, str]]]
-    ) -> Mapping[Target, bool] | Waiting:
+    async def _listeners(self, gateway: Gateway, placed: Sequence[Placed]) -> Mapping[Target, bool] | Waiting:
         """Whether anything listens on the chosen ports: on all hosts of each job, and on the gateway itself."""
-        first = [Target(found[case.hosts[0]], pair.internal) for case, chosen, found in placed for pair in chosen.pairs]
-        own = [Target(gateway.internal_ip, pair.external) for _, chosen, _ in placed for pair in chosen.pairs]
-        rest = (
-            Target(address, pair.internal)
-            for _, chosen, found in placed
-            for address in found.values()
-            for pair in chosen.pairs
-        )
+        first = [target for each in placed for _, target in each.inside(each.case.hosts[:1])]
+        own = [target for each in placed for _, target in each.outside(gateway)]
+        rest = (target for each in placed for _, target in each.inside(each.found))
         targets = list(dict.fromkeys([*first, *own, *rest]))[:_MOST_PROBES]
         if not targets:
             return {}
@@ -225,7 +258,7 @@ def _entered(
     live = record.grant_for(case.run)
     if live != case.grant:
         return None
-    if live is not None:
+    if live is not None and not case.moves:
         return replaced(record, live, dict(zip(case.lost, forwards, strict=True)))
     grant = Grant(
         attempt=case.run.attempt,
@@ -237,25 +270,16 @@ def _entered(
         forwards=forwards,
         phase=GrantPhase.RESERVED,
     )
+    if live is not None:
+        return moved(record, live, grant)
     refusals = {run: refusal for run, refusal in record.refusals.items() if run != str(case.run)}
     return record.model_copy(update={"grants": (*record.grants, grant), "refusals": refusals})
 
 
-def _busy(
-    gateway: Gateway, allotment: Allotment, found: Mapping[str, str], looked: Mapping[Target, bool]
-) -> Busy | None:
+def _busy(gateway: Gateway, placed: Placed, looked: Mapping[Target, bool]) -> Busy | None:
     """The chosen ports on which something listens already, if any."""
     busy = Busy(
-        [
-            (host, pair.internal)
-            for pair in allotment.pairs
-            for host, address in found.items()
-            if looked.get(Target(address, pair.internal))
-        ],
-        [
-            (gateway.name, pair.external)
-            for pair in allotment.pairs
-            if looked.get(Target(gateway.internal_ip, pair.external))
-        ],
+        [(host, target.port) for host, target in placed.inside(placed.found) if looked.get(target)],
+        [(gateway.name, port) for port, target in placed.outside(gateway) if looked.get(target)],
     )
     return busy if busy.internal or busy.external else None

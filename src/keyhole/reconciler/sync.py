@@ -17,9 +17,9 @@ from keyhole.nat.model import (
     Backend,
     Change,
     Driver,
-    Flow,
     Frame,
     Listing,
+    Passage,
     Table,
     Target,
     difference,
@@ -93,7 +93,7 @@ class Picture:
     conflicts: tuple[Conflict, ...]
     blind: bool
     """Foreign rules could not be looked for; ``conflicts`` are those that were known."""
-    flows: frozenset[Flow] | None
+    flows: frozenset[Passage] | None
     """What is translated, as far as it was not cut since; None: it could not be listed."""
     seen_at: float
 
@@ -117,7 +117,7 @@ class Picture:
         return not self.actual.intact or self.actual.forwards != table
 
     def loads(
-        self, desired: Table, change: Change, closing: Table, strangers: Sequence[Flow]
+        self, desired: Table, change: Change, closing: Table, strangers: Sequence[Passage]
     ) -> list[tuple[Backend, str, Cuts]]:
         """Inputs by backend: ours first, so that forwards go on while other drivers' objects are removed.
 

@@ -30,6 +30,7 @@ def test_operation_ids_are_the_contract() -> None:
         "getJob",
         "cancelJob",
         "extendJob",
+        "keepJob",
         "getJobAccess",
         "getJobLog",
         "getJobScript",

@@ -25,9 +25,9 @@ async def gated(etcd: EtcdCluster, bundles: Path) -> AsyncIterator[Service]:
         yield running
 
 
-async def shows(api: Service, *, drained: bool) -> None:
+async def shows(api: Service, *, drained: bool, vacated: bool = False) -> None:
     """The leader has taken the order in."""
-    gateway = GatewayView(name="gw1", reachable=True, forwards=3, drained=drained)
+    gateway = GatewayView(name="gw1", reachable=True, forwards=3, drained=drained, vacated=vacated)
     view = ClusterView(name="main", gateways=(gateway,))
     await api.context.state.store.commit([], [Put(api.context.state.keys.cluster("main"), encode(view))])
 
@@ -42,7 +42,9 @@ async def test_a_drained_gateway_is_shown_as_such_once_the_leader_knows(gated: S
     await shows(gated, drained=True)
     answer = await asked
     assert answer.status_code == 200
-    expected = {"name": "gw1", "reachable": True, "detail": "", "forwards": 3, "drained": True}
+    traffic = {"connections": None, "bytes_in": None, "bytes_out": None}
+    drained = {"forwards": 3, "drained": True, "vacated": False}
+    expected = {"name": "gw1", "reachable": True, "detail": "", **drained, **traffic}
     assert answer.json()["gateways"] == [expected]
     assert decode(Drain, (await gated.records("gateways"))["main/gw1"].value).by == "portal"
     asked = asyncio.create_task(gated.client().delete(ADDRESS))
@@ -53,6 +55,25 @@ async def test_a_drained_gateway_is_shown_as_such_once_the_leader_knows(gated: S
     await eventually_true(taken_back)
     await shows(gated, drained=False)
     assert (await asked).json()["gateways"][0]["drained"] is False
+
+
+async def test_a_vacated_gateway_is_shown_as_such_and_the_last_word_counts(gated: Service) -> None:
+    async def order() -> tuple[bool, ...]:
+        stored = (await gated.records("gateways")).get("main/gw1")
+        return (decode(Drain, stored.value).move,) if stored else ()
+
+    for query, move in (({"move": "true"}, True), ({}, False)):
+        asked = asyncio.create_task(gated.client().put(ADDRESS, params=query))
+
+        async def stored(move: bool = move) -> bool:
+            return await order() == (move,)
+
+        await eventually_true(stored)
+        await shows(gated, drained=True, vacated=not move)
+        assert not asked.done()
+        await shows(gated, drained=True, vacated=move)
+        shown = (await asked).json()["gateways"][0]
+        assert (shown["drained"], shown["vacated"]) == (True, move)
 
 
 async def test_only_administrators_drain_and_only_what_there_is(gated: Service) -> None:

@@ -74,6 +74,8 @@ async def test_what_the_leader_saw_is_shown(api: Service) -> None:
             "internal_port": 50001,
             "reachable": True,
             "connections": None,
+            "bytes_in": None,
+            "bytes_out": None,
             "last_active_at": None,
         }
     ]

@@ -24,7 +24,12 @@ async def test_where_no_mail_is_sent_nothing_can_be_asked_for(api: Service) -> N
 async def test_the_wish_is_kept_with_the_job_and_makes_no_other(etcd: EtcdCluster, bundles: Path) -> None:
     async with service(etcd.endpoints, bundles, mails=True) as api:
         api.leader.knows("alice")
-        assert (await api.client().get("/api/v1/clusters")).json()["notify"] == ["available", "ending", "failed"]
+        assert (await api.client().get("/api/v1/clusters")).json()["notify"] == [
+            "available",
+            "ending",
+            "idle",
+            "failed",
+        ]
         key = {"Idempotency-Key": "1"}
         first = await api.client().post("/api/v1/jobs", json=MAILED, headers=key)
         again = await api.client().post("/api/v1/jobs", json=GOOD, headers=key)

@@ -148,6 +148,9 @@ async def test_who_asks_changes_no_right(api: Service) -> None:
     assert (answer.status_code, problem(answer)["type"]) == (404, "/problems/job-not-found")
 
 
+IDLE_STOP = {"minimum_minutes": 10, "maximum_minutes": 10080, "never_allowed": True, "warning_seconds": 300}
+
+
 @pytest.fixture
 async def limited(etcd: EtcdCluster, bundles: Path) -> AsyncIterator[Service]:
     slurm = {"extend": {"allowed": True, "maximum": 7200}}
@@ -174,8 +177,8 @@ async def test_usage_counts_unfinished_jobs_and_clusters_tell_what_is_allowed(li
     await eventually_true(counted)
     clusters = (await limited.client().get("/api/v1/clusters")).json()["items"]
     assert [each["limits"] for each in clusters] == [
-        {"running_per_user": 2, "waiting_per_user": 1, "extend_to_minutes": 120},
-        {"running_per_user": None, "waiting_per_user": 0, "extend_to_minutes": None},
+        {"running_per_user": 2, "waiting_per_user": 1, "extend_to_minutes": 120, "idle_stop": IDLE_STOP},
+        {"running_per_user": None, "waiting_per_user": 0, "extend_to_minutes": None, "idle_stop": IDLE_STOP},
     ]
 
 

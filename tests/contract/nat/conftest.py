@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from keyhole.domain import Fence
+from keyhole.domain import Family, Fence
 from keyhole.gateway import Guard, Loaded, Remote, cuts_of, load, look, read_load, read_look
 from keyhole.interfaces import Answer, NoAnswer
 from keyhole.nat.choice import DRIVERS
@@ -17,7 +16,6 @@ from tests.contract.nat.simulated import SimulatedWorld
 from tests.contract.nat.world import World, a_world
 
 INSTALLATION = "abc123"
-NETWORKS = (IPv4Network("10.77.0.0/24"),)
 OUTER = "198.51.100.21"
 WEB = {50001: Translation("10.77.0.101", 50001)}
 Either = World | SimulatedWorld
@@ -28,12 +26,12 @@ FILTERS: tuple[Backend, ...] = ("nftables", "iptables")
 
 
 @contextmanager
-def a_world_of(kind: Kind, home: Path, gateways: Sequence[str] = ("gw1",)) -> Iterator[Either]:
+def a_world_of(kind: Kind, home: Path, gateways: Sequence[str] = ("gw1",), family: Family = 4) -> Iterator[Either]:
     """A world that is gone at the end."""
     if kind == "simulated":
-        yield SimulatedWorld(gateways)
+        yield SimulatedWorld(gateways, family)
         return
-    with a_world(home, gateways) as world:
+    with a_world(home, gateways, family) as world:
         yield world
 
 
@@ -43,7 +41,9 @@ class Bench:
     def __init__(self, world: Either, backend: Backend, installation: str = INSTALLATION) -> None:
         self.world = world
         self.driver: Driver = DRIVERS[backend]
-        self.frame = Frame(installation, 50000, 60000, NETWORKS)
+        gateway = world.gateways["gw1"]
+        self.outer = gateway.external_ip
+        self.frame = Frame(installation, 50000, 60000, world.plan.networks, gateway.family)
         self.guard = Guard(world.gateways["gw1"], installation, Fence(1, 7))
         self.shell = world.shell()
 
@@ -69,8 +69,8 @@ class Bench:
         rules = self.driver.render(self.frame, table, change, actual)
         assert await self.load(rules, change.remove) == Loaded()
 
-    def hear(self, port: int, address: str = OUTER) -> bytes | None:
-        return self.world.hosts["outside"].hear(address, port)
+    def hear(self, port: int, address: str = "") -> bytes | None:
+        return self.world.hosts["outside"].hear(address or self.outer, port)
 
 
 @pytest.fixture(params=KINDS)

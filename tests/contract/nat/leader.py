@@ -1,6 +1,7 @@
 """The leader's side of the keyhole, whole, with a ledger and a scheduler in memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from keyhole.domain import Fence, ForwardPolicy, GrantPhase, JobForwards
 from keyhole.proxy_scripts import LOAD_PROXY
@@ -14,6 +15,7 @@ class Leader:
     """One leader with all its loops; several may live side by side, as when an old one does not know it yet."""
 
     def __init__(self, world: Either, books: MemoryBooks, fence: Fence | None, policy: ForwardPolicy = POLICY) -> None:
+        policy = replace(policy, compute_networks=world.plan.networks)
         self.books, self.office, self.clock = books, MemoryOffice(fence), Clock()
         self.shell, self.board, self.tenants = world.shell(), GatewayBoard(), MemoryTenants()
         self.changed: list[str] = []
@@ -51,6 +53,8 @@ class Leader:
         return told
 
 
-def held(job_id: str, ports: Sequence[int], phase: GrantPhase = GrantPhase.RESERVED) -> JobForwards:
+def held(
+    job_id: str, ports: Sequence[int], phase: GrantPhase = GrantPhase.RESERVED, address: str = "10.77.0.101"
+) -> JobForwards:
     """A record with one grant."""
-    return JobForwards(job_id=job_id, grants=(grant(ports, phase),))
+    return JobForwards(job_id=job_id, grants=(grant(ports, phase, address=address),))

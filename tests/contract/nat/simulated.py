@@ -5,14 +5,13 @@ from contextlib import asynccontextmanager
 
 from bwvisu.adapters.gateway_shell import SshGatewayShell
 from bwvisu.adapters.ssh import Node
-from keyhole.domain import Gateway
+from keyhole.domain import Family
 from keyhole.interfaces import Answer, NoAnswer
+from tests.contract.nat.plan import PLANS
 from tests.simulation.gateway import SimGateway
 from tests.simulation.gateway_filter import Flow
 from tests.simulation.ssh import SimPool
 from tests.simulation.weather import Calm
-
-ADDRESSES = {"node1": "10.77.0.101", "node2": "10.77.0.102"}
 
 
 class Drizzle(Calm):
@@ -28,7 +27,10 @@ class Drizzle(Calm):
 class SimulatedWorld:
     """As `World`; nothing of it outlives the test."""
 
-    def __init__(self, gateways: Sequence[str] = ("gw1",)) -> None:
+    def __init__(self, gateways: Sequence[str] = ("gw1",), family: Family = 4) -> None:
+        self.plan = plan = PLANS[family]
+        self.addresses = plan.nodes
+        self.gateways = {name: plan.gateway(name, number) for number, name in enumerate(gateways, start=21)}
         self.weather = Drizzle()
         self.listeners: dict[tuple[str, int], bytes] = {}
         """Greetings by address and port."""
@@ -37,17 +39,13 @@ class SimulatedWorld:
                 name,
                 self.weather,
                 listening=lambda address, port: (address, port) in self.listeners,
-                names={name: (address,) for name, address in ADDRESSES.items()},
-                address=f"198.51.100.{number}",
+                names={name: (address,) for name, address in plan.nodes.items()},
+                address=gateway.external_ip,
             )
-            for number, name in enumerate(gateways, start=21)
+            for name, gateway in self.gateways.items()
         }
-        self.gateways = {
-            name: Gateway(name, internal_ip=f"10.77.0.{number}", external_ip=machine.address, sudo="")
-            for number, (name, machine) in enumerate(self.machines.items(), start=21)
-        }
-        self.clients = ("198.51.100.100", "198.51.100.101")
-        self.hosts = {name: SimulatedHost(self, name) for name in ("outside", *ADDRESSES)}
+        self.clients = plan.clients
+        self.hosts = {name: SimulatedHost(self, name) for name in ("outside", *plan.nodes)}
 
     def shell(self) -> "SimulatedShell":
         return SimulatedShell(self)
@@ -79,6 +77,9 @@ class SimulatedWorld:
         assert gateway in self.machines
         self.weather.always.add("gateway.conntrack-fails")
 
+    def count(self, gateway: str, *, on: bool) -> None:
+        self.machines[gateway].counting = on
+
     def break_tool(self, gateway: str, tool: str) -> None:
         assert gateway in self.machines
         self.weather.always.add(f"gateway.{tool}-fails")
@@ -107,8 +108,8 @@ class SimulatedHost:
         self.name = name
 
     def serve(self, port: int, greeting: bytes = b"hello\n") -> "Listener":
-        self.world.listeners[ADDRESSES[self.name], port] = greeting
-        return Listener(self.world, (ADDRESSES[self.name], port))
+        self.world.listeners[self.world.addresses[self.name], port] = greeting
+        return Listener(self.world, (self.world.addresses[self.name], port))
 
     def connect(self, address: str, port: int, source: str = "") -> "Client":
         gateway = self._gateway(address)
@@ -131,6 +132,15 @@ class SimulatedHost:
         heard = client.recv(100)
         client.gateway.disconnect(lambda flow: flow == client.flow)
         return heard
+
+    def knock(self, address: str, port: int) -> bool:
+        """``nc -z``: connect and close; whether somebody answers."""
+        try:
+            client = self.connect(address, port)
+        except ConnectionRefusedError:
+            return False
+        client.gateway.disconnect(lambda flow: flow == client.flow)
+        return True
 
 
 class Listener:
@@ -157,6 +167,7 @@ class Client:
 
     def send(self, data: bytes, /) -> int:
         self.coming += data
+        self.gateway.carry(self.flow, 52 + len(data), 52 + len(data))
         return len(data)
 
     def recv(self, size: int, /) -> bytes:

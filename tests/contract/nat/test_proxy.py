@@ -135,7 +135,7 @@ class Place21:
         return opened
 
     async def traffic(self) -> Mapping[int, Traffic]:
-        found = read_traffic(await self.bench.run(traffic(self.bench.guard)))
+        found = read_traffic(await self.bench.run(traffic(self.bench.guard.gateway, "abc123")))
         assert not isinstance(found, Unanswered)
         return found
 

@@ -17,8 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from keyhole.domain import Gateway
+from keyhole.domain import Family, Gateway
 from keyhole.interfaces import Answer, NoAnswer
+from tests.contract.nat.plan import PLANS
 from tests.support.waiting import until
 
 SITE = """
@@ -64,14 +65,14 @@ class Host:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "hosts").write_text("".join(f"{address} {name}\n" for name, address in hosts.items()))
 
-    def tcp(self) -> socket.socket:
+    def tcp(self, family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
         """A TCP socket of this namespace."""
         made: list[socket.socket] = []
 
         def enter() -> None:
             with (Path("/run/netns") / self.name).open() as namespace:
                 assert _LIBC.setns(namespace.fileno(), _CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-            made.append(socket.socket())
+            made.append(socket.socket(family))
 
         thread = threading.Thread(target=enter)
         thread.start()
@@ -82,9 +83,9 @@ class Host:
 
     def serve(self, port: int, greeting: bytes = b"hello\n") -> socket.socket:
         """Greet every connection, then echo what it sends; the peer's address is in the greeting."""
-        listener = self.tcp()
+        listener = self.tcp(socket.AF_INET6)  # and of IPv4, in its other form
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("0.0.0.0", port))  # noqa: S104 - the namespace's own addresses only
+        listener.bind(("::", port))
         listener.listen(128)
         listener.settimeout(None)
         threading.Thread(target=_accept, args=(listener, greeting), daemon=True).start()
@@ -92,7 +93,7 @@ class Host:
 
     def connect(self, address: str, port: int, source: str = "") -> socket.socket:
         """A connection from here, from one of the host's addresses; raises OSError."""
-        client = self.tcp()
+        client = self.tcp(_family(address))
         client.bind((source, 0))
         client.connect((address, port))
         return client
@@ -107,7 +108,7 @@ class Host:
 
     def unanswered(self, address: str, port: int, source: str) -> bool:
         """Whether a connection gets no answer at all: no refusal, no ICMP error, so that the kernel asks again."""
-        with self.tcp() as client:
+        with self.tcp(_family(address)) as client:
             client.bind((source, 0))
             client.setblocking(False)
             client.connect_ex((address, port))
@@ -120,6 +121,10 @@ class Host:
             each.close()
         subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
         shutil.rmtree(Path("/etc/netns") / self.name, ignore_errors=True)
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def _asks_again(client: socket.socket) -> bool:
@@ -153,33 +158,32 @@ def _echo(connection: socket.socket, greeting: bytes) -> None:
 
 
 class World:
-    """``outside`` -- gateways -- ``node1``, ``node2``: two bridges, each in a namespace of its own."""
+    """``outside`` -- gateways -- ``node1``, ``node2``: two bridges, each in a namespace of its own, of one family."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, family: Family = 4) -> None:
         self.home = home
+        self.plan = PLANS[family]
         self.gateways: dict[str, Gateway] = {}
         self.tag = secrets.token_hex(3)
         self.hosts: dict[str, Host] = {}
-        self.clients = ("198.51.100.100", "198.51.100.101")
+        self.clients = self.plan.clients
         """Addresses of the outside host."""
-        self.addresses = {"node1": "10.77.0.101", "node2": "10.77.0.102"}
+        self.addresses = self.plan.nodes
 
     def up(self, gateways: Sequence[str]) -> None:
         """Make all hosts and cables."""
         outer, inner = self._bridge("o"), self._bridge("i")
         for client in self.clients:
-            self._plug("outside", outer, "ext0", f"{client}/24")
+            self._plug("outside", outer, "ext0", f"{client}/{self.plan.length}")
         for number, name in enumerate(gateways, start=21):
-            gateway = self._plug(name, outer, "ext0", f"198.51.100.{number}/24")
-            self._plug(name, inner, "int0", f"10.77.0.{number}/24")
-            gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-            gateway.names({"localhost": "127.0.0.1", "node1": "10.77.0.101", "node2": "10.77.0.102"})
+            gateway = self._plug(name, outer, "ext0", f"{self.plan.outer}{number}/{self.plan.length}")
+            self._plug(name, inner, "int0", f"{self.plan.inner}{number}/{self.plan.length}")
+            gateway.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+            gateway.run("sysctl", "-qw", "net.netfilter.nf_conntrack_acct=1")
+            gateway.names({"localhost": "127.0.0.1", **self.addresses})
         for node in ("node1", "node2"):
-            self._plug(node, inner, "eth0", f"{self.addresses[node]}/24")
-        self.gateways = {
-            name: Gateway(name, internal_ip=f"10.77.0.{number}", external_ip=f"198.51.100.{number}", sudo="")
-            for number, name in enumerate(gateways, start=21)
-        }
+            self._plug(node, inner, "eth0", f"{self.addresses[node]}/{self.plan.length}")
+        self.gateways = {name: self.plan.gateway(name, number) for number, name in enumerate(gateways, start=21)}
 
     def _bridge(self, suffix: str) -> Host:
         bridge = self._host(f"bridge-{suffix}")
@@ -200,7 +204,7 @@ class World:
             bridge.ip("link", "add", port, "type", "veth", "peer", "name", device, "netns", host.name)
             bridge.ip("link", "set", port, "master", "bridge0", "up")
             host.ip("link", "set", device, "up")
-        host.ip("addr", "add", address, "dev", device)
+        host.ip("addr", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
         return host
 
     def shell(self) -> "LocalShell":
@@ -226,7 +230,7 @@ class World:
     def objects(self, gateway: str) -> set[str]:
         """Names of our tables and chains, whoever made them."""
         ruleset = self.hosts[gateway].run("nft", "list", "ruleset")
-        return set(re.findall(r"^\s*(?:table ip|chain) (bwv-\S+)", ruleset, re.MULTILINE))
+        return set(re.findall(r"^\s*(?:table ip6?|chain) (bwv-\S+)", ruleset, re.MULTILINE))
 
     def muted(self, client: socket.socket) -> bool:
         """Whether what an open connection sends is not even refused."""
@@ -244,6 +248,10 @@ class World:
         sudo.write_text('#!/bin/sh\n[ "$1" != conntrack ] && exec "$@"\n')
         sudo.chmod(0o755)
         self.gateways[gateway] = replace(self.gateways[gateway], sudo=str(sudo))
+
+    def count(self, gateway: str, *, on: bool) -> None:
+        """Whether connections that begin now are counted."""
+        self.hosts[gateway].run("sysctl", "-qw", f"net.netfilter.nf_conntrack_acct={int(on)}")
 
     def break_tool(self, gateway: str, tool: str) -> None:
         """It cannot be run there any more, as while its package is upgraded; the kernel keeps what it holds."""
@@ -338,9 +346,9 @@ def is_cut(client: Connection) -> bool:
 
 
 @contextlib.contextmanager
-def a_world(home: Path, gateways: Sequence[str] = ("gw1",)) -> Iterator[World]:
+def a_world(home: Path, gateways: Sequence[str] = ("gw1",), family: Family = 4) -> Iterator[World]:
     """A world that is gone at the end."""
-    world = World(home)
+    world = World(home, family)
     try:
         world.up(gateways)
         yield world

@@ -10,7 +10,7 @@ import pytest
 
 from bwvisu.adapters.etcd import Put
 from bwvisu.adapters.records import decode, encode
-from bwvisu.domain.cluster import ClusterView, GatewayView, NodeView, PartitionView
+from bwvisu.domain.cluster import ClusterView, Drain, GatewayView, NodeView, PartitionView
 from bwvisu.domain.job import JobSpec, JobStatus, SlurmView
 from bwvisu.domain.lifecycle import Phase
 from tests.contract.api.conftest import APP, make_bundle
@@ -81,7 +81,7 @@ async def test_an_administrator_sees_what_is_known_of_each_cluster(api: Service,
     page = await see(admin, "/admin")
     for words in (
         "cmd1 not reachable no route to host",
-        "gw1 in use 3 Drain",
+        "gw1 in use 3 – Drain",
         "batch default up 120 24 hours",
         "gpu down 8 no limit",
         "In Slurm at once 2 Waiting for those 1 More time up to 2 hours in all",
@@ -99,9 +99,25 @@ async def test_draining_a_gateway_is_shown_and_signed(api: Service, admin: Visit
     await shows(api, drained=True)
     page = words((await pressed).text)
     assert "The gateway takes no new connections." in page
-    assert "gw1 drained 3 Put to use" in page
+    assert "gw1 drained 3 – Put to use gw1 Drain and move gw1" in page
     audit = await see(admin, "/admin/audit")
     assert "admin portal · 127.0.0.1 Drain a gateway main · gw1 done" in audit
+
+
+async def test_a_drained_gateway_can_be_emptied_too(api: Service, admin: Visitor) -> None:
+    await shows(api, drained=True)
+    pressed = asyncio.create_task(admin.post("/admin/gateways/main/gw1", {"do": "move"}))
+
+    async def moves() -> bool:
+        order = (await api.records("gateways")).get("main/gw1")
+        return order is not None and decode(Drain, order.value).move
+
+    await eventually_true(moves)
+    await shows(api, drained=True, vacated=True)
+    page = words((await pressed).text)
+    assert "its sessions move to others." in page
+    assert "gw1 drained, its sessions move 3 Put to use gw1" in page
+    assert "Drain and move" not in page
 
 
 async def test_everybodys_sessions_are_found_by_whatever_is_known_of_them(api: Service, admin: Visitor) -> None:

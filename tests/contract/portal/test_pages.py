@@ -175,7 +175,9 @@ async def test_a_page_that_moves_has_words_for_whatever_may_happen_to_it(alice: 
         found = re.search(r'<template id="signed-out">.*href="([^"]*)".*</template>', page)
         assert found
         assert found[1].replace("/", "%2F") == f"%2Fsign-in?to={way}"
-        assert re.search(r'id="words" hidden data-ready="is ready" data-ending="[^"]+" data-ended="[^"]+"', page)
+        assert re.search(
+            r'id="words" hidden data-ready="is ready" data-ending="[^"]+" data-idle="[^"]+" data-ended="[^"]+"', page
+        )
 
 
 async def test_a_stop_is_asked_for_twice_by_the_page_alone(visitor: Arrive, api: Service) -> None:

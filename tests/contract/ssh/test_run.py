@@ -139,6 +139,7 @@ async def test_a_dead_host_is_left_alone_until_the_pause_is_over(sshd: Sshd) -> 
     assert isinstance(refused, NotStarted)
     assert isinstance(paused, NotStarted)
     assert "left alone" in paused.reason
+    assert (refused.tried, paused.tried) == (True, False)
     assert again == Completed(0, b"", b"")
 
 

@@ -112,3 +112,46 @@ def test_what_closes_is_still_owned_by_an_earlier_run() -> None:
         [Ask("j1", Run(1, 1), ("node1",), 1)], [closing], Blocked(), Pool(("gw1",), 50000, 50001)
     ).allotments
     assert served.pairs == (Pair(50001, 50001),)
+
+
+def moving(*pairs: Pair, leaves: str = "gw1") -> Ask:
+    return Ask("j1", FIRST, ("node1",), len(pairs), leaves=leaves, moved=pairs)
+
+
+def test_what_moves_keeps_its_inner_ports_and_its_outer_ones_where_they_are_free() -> None:
+    old = grant([50000, 50001], gateway="gw1")
+    taken = grant([50001], gateway="gw2", hosts=["node2"])
+    (moved,) = allocate([moving(Pair(50000, 50000), Pair(50001, 50001))], [old, taken], Blocked(), POOL).allotments
+    assert (moved.gateway, moved.pairs) == ("gw2", (Pair(50000, 50000), Pair(50002, 50001)))
+
+
+def test_what_moves_never_goes_where_it_comes_from_or_halfway() -> None:
+    ask_two = moving(Pair(50000, 50000), Pair(50001, 50001), leaves="gw2")
+    full = grant(range(50000, 50009), gateway="gw1", hosts=["node2"])
+    assert allocate([ask_two], [full], Blocked(), POOL).results == (Unserved(ask_two, exhausted=True),)
+    alone = Pool(("gw2",), 50000, 50009)
+    assert allocate([ask_two], [], Blocked(), alone).results == (Unserved(ask_two, exhausted=False),)
+
+
+def test_outer_ports_of_an_earlier_range_get_numbers_of_the_range_of_now() -> None:
+    (moved,) = allocate([moving(Pair(40000, 50007))], [], Blocked(), POOL).allotments
+    assert moved.pairs == (Pair(50000, 50007),)
+
+
+@given(st.sets(st.integers(50000, 50009), min_size=1, max_size=4), st.sets(st.integers(50000, 50009), max_size=9))
+def test_moved_ports_have_one_owner_and_lead_where_they_led(mine: set[int], theirs: set[int]) -> None:
+    pairs = [Pair(port, port) for port in sorted(mine)]
+    others = [grant([port], gateway="gw2", hosts=["node2"]) for port in theirs]
+    (result,) = allocate([moving(*pairs)], [grant(sorted(mine)), *others], Blocked(), POOL).results
+    if isinstance(result, Allotment):
+        outside = [pair.external for pair in result.pairs]
+        assert len(set(outside) | theirs) == len(outside) + len(theirs)
+        assert [pair.internal for pair in result.pairs] == sorted(mine)
+    else:
+        assert len(theirs) + len(mine) > 10
+
+
+def test_open_connections_weigh_as_much_as_forwards() -> None:
+    pool = Pool(POOL.gateways, POOL.first, POOL.last, connections={"gw1": 3})
+    result = allocate([ask(f"j{n}", (HOSTS[n % 3],)) for n in range(5)], [], Blocked(), pool)
+    assert Counter(each.gateway for each in result.allotments) == {"gw2": 4, "gw1": 1}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from keyhole.domain import GrantPhase, JobForwards, Refusal, Run, Tenancy
-from keyhole.retirement import close_ended, drop_free, finished, key_of, replaced, taken
+from keyhole.domain import Grant, GrantPhase, JobForwards, Refusal, Run, Tenancy
+from keyhole.retirement import close_ended, drop_free, finished, key_of, moved, replaced, taken
 from tests.support.keyhole import FIRST, grant, report, tenancy
 
 LATER = Run(1, 1)
@@ -92,3 +92,44 @@ def test_a_record_goes_when_it_owns_nothing_and_its_job_is_gone() -> None:
     assert finished(refused, tenancy(wanted=False, gone=True))
     assert not finished(refused, tenancy())
     assert not finished(of(grant(phase=GrantPhase.QUARANTINED)), None)
+
+
+def test_a_move_closes_the_old_way_and_reserves_the_new_one_in_one_version() -> None:
+    old, new = grant([50001]), grant([50001], GrantPhase.RESERVED, gateway="gw2")
+    record = moved(of(old), old, new)
+    assert {each.gateway: each.phase for each in record.grants} == {
+        "gw1": GrantPhase.CLOSING,
+        "gw2": GrantPhase.RESERVED,
+    }
+    assert record.grant_for(FIRST) == new
+    assert record.moved(FIRST)
+    assert not of(old).moved(FIRST)
+
+
+@pytest.mark.parametrize(
+    ("live", "free"),
+    [
+        (grant([50001], gateway="gw2"), True),
+        (grant([50000, 50001], gateway="gw2"), True),
+        (grant([50002], gateway="gw2"), False),
+        (grant([50001], gateway="gw2", hosts=["node1", "node2"]), False),
+        (grant([50001], GrantPhase.CLOSING, gateway="gw2"), False),
+        (grant([50001], gateway="gw2", run=LATER), False),
+    ],
+)
+def test_what_has_moved_need_not_wait_for_the_end_of_its_run(live: Grant, free: bool) -> None:
+    """Its inner ports are owned where it has moved to."""
+    held = grant([50001], GrantPhase.QUARANTINED)
+    record = of(held, live)
+    early = drop_free(record, tenancy(hosts=live.hosts), {key_of("j1", held): 0.1}, now=120.0, seconds=120.0)
+    assert early is record
+    after = drop_free(record, tenancy(hosts=live.hosts), {key_of("j1", held): 0.0}, now=120.0, seconds=120.0)
+    assert (held not in after.grants) is free
+
+
+def test_a_port_that_was_replaced_waits_for_the_end_of_its_run_wherever_the_rest_has_moved() -> None:
+    replaced_one = grant([50000], GrantPhase.QUARANTINED)
+    record = of(replaced_one, grant([50003], GrantPhase.QUARANTINED), grant([50003], gateway="gw2"))
+    since = {key_of("j1", each): 0.0 for each in record.grants}
+    after = drop_free(record, tenancy(), since, now=500.0, seconds=120.0)
+    assert [each.forwards[0].internal_port for each in after.grants] == [50000, 50003]

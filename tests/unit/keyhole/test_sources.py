@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyhole.domain import Network, network, sources
-from keyhole.nat.model import Change, Flow, Target, Translation, ended, narrows, trespassing
+from keyhole.nat.model import Change, Passage, Target, Translation, ended, narrows, trespassing
 
 TARGET = Target("10.77.0.101", 50001)
 FIRST, SECOND = network("203.0.113.5"), network("203.0.113.6")
@@ -56,10 +56,12 @@ def test_it_is_known_when_somebody_is_shut_out(before: Translation, after: Trans
 
 
 def test_exactly_those_are_cut_who_would_not_come_in_now() -> None:
-    inside = frozenset(Flow(port, source, TARGET) for port in (50001, 50002) for source in ("203.0.113.5", "192.0.2.1"))
-    elsewhere = Flow(50001, "192.0.2.1", Target("10.77.0.102", 50001))
+    inside = frozenset(
+        Passage(port, source, TARGET) for port in (50001, 50002) for source in ("203.0.113.5", "192.0.2.1")
+    )
+    elsewhere = Passage(50001, "192.0.2.1", Target("10.77.0.102", 50001))
     desired = {50001: way(FIRST)}
-    assert trespassing(inside | {elsewhere}, desired) == [Flow(50001, "192.0.2.1", TARGET)]
+    assert trespassing(inside | {elsewhere}, desired) == [Passage(50001, "192.0.2.1", TARGET)]
     assert trespassing(inside, {50001: Translation(*TARGET)}) == []
     change = Change(add=desired, remove={50001: way(SECOND), 50002: way(FIRST)}, whole=False)
     assert ended(change, desired) == {50002: way(FIRST)}

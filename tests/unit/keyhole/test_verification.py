@@ -1,6 +1,7 @@
 """A request is served only where the scheduler shows that it is the job's own."""
 
 from dataclasses import replace
+from ipaddress import IPv6Network
 
 import pytest
 
@@ -59,22 +60,39 @@ def test_what_slurm_does_not_show_yet_waits(asked: PortRequest, shown: Tenancy, 
 )
 def test_addresses_elsewhere_are_never_targets(address: str) -> None:
     policy = replace(POLICY, own_addresses=frozenset({"10.77.0.9"}))
-    assert not allowed(address, policy)
+    assert not allowed(address, policy, 4)
 
 
 def test_loopback_is_no_target_even_where_the_networks_hold_it() -> None:
     policy = ForwardPolicy(compute_networks=tuple(map(type(POLICY.compute_networks[0]), ("0.0.0.0/0",))))
-    assert allowed("10.1.2.3", policy)
-    assert not allowed("127.0.0.1", policy)
+    assert allowed("10.1.2.3", policy, 4)
+    assert not allowed("127.0.0.1", policy, 4)
+
+
+@pytest.mark.parametrize(
+    ("address", "fits"),
+    [
+        ("fd77::101", True),
+        ("10.77.0.101", False),
+        ("fd78::101", False),
+        ("fd77:0::101", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("::ffff:10.77.0.101", False),
+    ],
+)
+def test_a_gateway_leads_to_addresses_of_its_own_family(address: str, fits: bool) -> None:
+    networks = (*POLICY.compute_networks, IPv6Network("fd77::/64"), IPv6Network("::/112"), IPv6Network("fe80::/64"))
+    assert allowed(address, replace(POLICY, compute_networks=networks), 6) is fits
 
 
 def test_the_suffix_decides_which_address_is_taken() -> None:
     names = {"node1": ("10.1.1.1",), "node1-ib0": ("10.1.1.1", "10.77.0.101")}
-    assert addresses_of(["node1"], names, replace(POLICY, hostname_suffix="-ib0")) == {"node1": "10.77.0.101"}
+    assert addresses_of(["node1"], names, replace(POLICY, hostname_suffix="-ib0"), 4) == {"node1": "10.77.0.101"}
 
 
 def test_an_unknown_name_waits_and_an_address_elsewhere_is_refused() -> None:
-    assert isinstance(addresses_of(["node1", "node2"], {"node1": ["10.77.0.101"]}, POLICY), Waiting)
-    refused = addresses_of(["node1"], {"node1": ["8.8.8.8"]}, POLICY)
+    assert isinstance(addresses_of(["node1", "node2"], {"node1": ["10.77.0.101"]}, POLICY, 4), Waiting)
+    refused = addresses_of(["node1"], {"node1": ["8.8.8.8"]}, POLICY, 4)
     assert isinstance(refused, Refusal)
     assert (refused.code, refused.final) == ("address-not-allowed", True)

@@ -80,3 +80,42 @@ def test_what_the_keyhole_refuses_is_told() -> None:
 @pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.ENDING])
 def test_a_job_that_does_not_run_is_not_judged(phase: Phase) -> None:
     assert judged(phase, WEB).phase is phase
+
+
+ELSEWHERE = WEB.model_copy(update={"gateway": "gw2", "external_host": "192.0.2.2", "reachable": False})
+
+
+def test_a_job_that_moves_says_so_until_it_answers_at_its_new_place() -> None:
+    status = known(Phase.READY).model_copy(update={"services": (WEB,)})
+    reserved = judge(JobView(spec(services=1), status, moved=True, moving=True), status, NOW)
+    assert (reserved.phase, reserved.services, told(reserved), reserved.moved_at) == (
+        Phase.RUNNING,
+        (DOWN,),
+        "moving",
+        None,
+    )
+    later = NOW + timedelta(seconds=1)
+    opened = JobView(spec(services=1), reserved, services=(ELSEWHERE,), moved=True, moving=True)
+    there = judge(opened, reserved, later)
+    assert (there.phase, there.services, told(there), there.moved_at) == (Phase.RUNNING, (ELSEWHERE,), "moving", later)
+    answers = ELSEWHERE.model_copy(update={"reachable": True})
+    done = judge(JobView(spec(services=1), there, services=(answers,), moved=True), there, later)
+    assert (done.phase, done.services, told(done), done.moved_at) == (Phase.READY, (answers,), None, later)
+
+
+def test_a_job_that_does_not_answer_at_its_new_place_says_that_instead() -> None:
+    status = known(Phase.READY).model_copy(update={"services": (WEB,)})
+    moving = judge(JobView(spec(services=1), status, moved=True, moving=True), status, NOW)
+    silent = judge(JobView(spec(services=1), moving, services=(ELSEWHERE,), moved=True), moving, NOW)
+    assert (silent.phase, told(silent)) == (Phase.RUNNING, "not-answering")
+
+
+def test_a_job_that_has_not_begun_to_listen_is_starting_wherever_its_way_moves() -> None:
+    status = known(Phase.RUNNING).model_copy(update={"services": (DOWN,)})
+    moving = judge(JobView(spec(services=1), status, moved=True, moving=True), status, NOW)
+    assert told(moving) == "starting"
+
+
+def test_another_runs_gateway_is_no_move() -> None:
+    status = known(Phase.RUNNING).model_copy(update={"services": (DOWN,)})
+    assert judge(JobView(spec(services=1), status, services=(ELSEWHERE,)), status, NOW).moved_at is None

@@ -136,3 +136,10 @@ def test_time_that_was_asked_for_counts_before_the_cluster_has_answered() -> Non
 
 def test_only_what_is_in_the_catalogue_can_be_launched_again() -> None:
     assert not made(state="finished", outcome="completed").can_relaunch
+
+
+def test_a_page_that_was_open_before_a_move_must_be_opened_again() -> None:
+    at = "2026-11-22T12:30:00Z"
+    assert made(state="available", moved_at=at).moved_at == datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
+    for state, wanted in (("running", "running"), ("finished", "running"), ("available", "stopped")):
+        assert made(state=state, wanted=wanted, moved_at=at).moved_at is None

@@ -58,13 +58,26 @@ def test_a_card_says_nothing_of_a_start_that_nobody_expects(state: str, slurm: d
 
 @pytest.mark.parametrize(
     ("connections", "shown"),
-    [((None,), None), ((3,), ["3"]), ((0,), ["0"]), ((None, 2), ["–", "2"])],
+    [((None,), []), ((3,), ["3"]), ((0,), ["0"]), ((None, 2), ["–", "2"])],
 )
-def test_connections_are_shown_where_any_are_known(
-    connections: tuple[int | None, ...], shown: list[str] | None
-) -> None:
+def test_connections_are_shown_where_any_are_known(connections: tuple[int | None, ...], shown: list[str]) -> None:
     services = [{**SERVICE, "connections": each} for each in connections]
     html = drawn("part_facts.html", state="available", services=services)
-    assert ("Connections</th>" in html) is (shown is not None)
-    last = re.findall(r"<td>([^<]*)</td></tr>", html.partition("Outside")[2])
-    assert last == (shown or ["node1:50001"])
+    assert ("Connections</th>" in html) is bool(shown)
+    rows = html.partition("Outside")[2].partition("</table>")[0]
+    assert re.findall(r"<td>node1:50001</td><td>([^<]*)</td>", rows) == shown
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "its address has changed"), ("de", "ihre Adresse hat sich geändert")],
+)
+def test_a_card_says_that_its_address_has_changed_while_it_can_be_opened(language: str, words: str) -> None:
+    moved_at = (datetime.now(UTC) - timedelta(minutes=2)).isoformat()
+    shown = {
+        state: drawn("part_card.html", language, state=state, moved_at=moved_at) for state in ("available", "running")
+    }
+    assert words in shown["available"]
+    assert f'<time datetime="{moved_at}">' in shown["available"]
+    assert words not in shown["running"]
+    assert words not in drawn("part_card.html", language, state="available")

@@ -160,6 +160,9 @@ class _NoProbes:
     def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool, ...]:  # noqa: ARG002
         return ()
 
+    def told(self, job_id: JobId, grant: Grant) -> tuple[None, ...]:  # noqa: ARG002
+        return ()
+
 
 async def _script(spec: JobSpec, attempt: int) -> bytes:
     return b"#!/bin/sh\n"
@@ -215,6 +218,7 @@ class Term:
             self.memory,
             self.executor,
             self.dispatcher,
+            lambda _: {},
             clock=self.clock,
             wall=self.clock.wall,
         )

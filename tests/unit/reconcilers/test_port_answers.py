@@ -40,3 +40,12 @@ def test_a_refusal_is_told_of_with_its_code_and_once() -> None:
     assert answers(NOTHING, refused("foreign-host")) == [(Result.REFUSED, "foreign-host")]
     assert answers(refused("foreign-host"), refused("foreign-host")) == []
     assert answers(refused("port-pool-exhausted"), refused("not-wanted")) == [(Result.REFUSED, "not-wanted")]
+
+
+def test_a_way_that_has_moved_says_so() -> None:
+    (old,) = granted(GrantPhase.CLOSING).grants
+    (new,) = granted(GrantPhase.RESERVED).grants
+    moving = JobForwards(job_id=ID, grants=(old, new.model_copy(update={"gateway": "gw2"})))
+    there = JobForwards(job_id=ID, grants=(old, new.model_copy(update={"gateway": "gw2", "phase": GrantPhase.OPEN})))
+    assert answers(granted(GrantPhase.OPEN), moving) == []
+    assert answers(moving, there) == [(Result.ACCEPTED, "moved")]

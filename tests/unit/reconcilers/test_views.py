@@ -8,6 +8,7 @@ from bwvisu.domain.lifecycle import Phase
 from bwvisu.planning.snapshot import JobView
 from bwvisu.reconcilers.records import Records
 from bwvisu.reconcilers.views import Views
+from keyhole.activity import Told
 from keyhole.domain import Forward, Grant, GrantPhase, JobForwards, Refusal, Report, Run
 from tests.unit.planning.build import ID, OTHER_ID, known, spec
 from tests.unit.reconcilers.spoken import report, request
@@ -16,9 +17,14 @@ KEYS = Keys()
 
 
 class Board:
+    use: Told | None = None
+
     def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool, ...]:
         assert (job_id, {each.job_id for each in reports} <= {ID}) == (ID, True)
         return (True,) * len(grant.forwards)
+
+    def told(self, job_id: JobId, grant: Grant) -> tuple[Told | None, ...]:  # noqa: ARG002
+        return (self.use,) * len(grant.forwards)
 
 
 class Cluster:
@@ -115,3 +121,22 @@ def test_a_refusal_of_the_present_run_is_told(cluster: Cluster) -> None:
     cluster.put(KEYS.forwards(ID), JobForwards(job_id=ID, refusals={"1.0": refusal}))
     assert cluster.view.refusal is not None
     assert cluster.view.refusal.code == "port-pool-exhausted"
+
+
+def test_a_run_whose_way_leads_through_another_gateway_has_moved_and_moves_until_it_is_known_to_answer(
+    cluster: Cluster,
+) -> None:
+    cluster.put(KEYS.status(ID), known(Phase.RUNNING))
+    old, new = grant(GrantPhase.CLOSING), grant(GrantPhase.RESERVED).model_copy(update={"gateway": "gw2"})
+
+    def put(*grants: Grant) -> JobView:
+        cluster.put(KEYS.forwards(ID), JobForwards(job_id=ID, grants=grants))
+        return cluster.view
+
+    assert [(view.moved, view.moving) for view in (put(old), put(new))] == [(False, False)] * 2
+    reserved = put(old, new)
+    assert (reserved.services, reserved.moved, reserved.moving) == (None, True, True)
+    opened = put(old, new.model_copy(update={"phase": GrantPhase.OPEN}))
+    assert (opened.moved, opened.moving) == (True, False)
+    assert opened.services
+    assert [each.gateway for each in opened.services] == ["gw2"]

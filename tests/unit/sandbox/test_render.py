@@ -36,7 +36,7 @@ def test_administrators_are_asked_for_exactly_these_rights() -> None:
     ]
     assert rules("gw1") == [
         "bwvisu ALL=(root) NOPASSWD: /usr/sbin/iptables-save, /usr/sbin/iptables-restore, /usr/sbin/iptables,"
-        " /usr/sbin/nft, /usr/sbin/conntrack"
+        " /usr/sbin/ip6tables-save, /usr/sbin/ip6tables-restore, /usr/sbin/nft, /usr/sbin/conntrack"
     ]
 
 
@@ -86,13 +86,24 @@ def test_the_inside_knows_nodes_by_both_names() -> None:
 
 
 def test_only_gateways_forward_packets() -> None:
-    assert "net/ipv4/ip_forward 1" in render.sysctl(host("gw2"))
-    assert "ip_forward" not in render.sysctl(host("node1"))
+    assert "net/ipv4/ip_forward 1" in render.sysctl(TOPOLOGY, host("gw2"))
+    assert "ip_forward" not in render.sysctl(TOPOLOGY, host("node1"))
+
+
+def test_ipv6_is_everywhere_or_nowhere() -> None:
+    both = Topology(5, replace(TOPOLOGY.options, ipv6=True))
+    assert both.addresses6["gw1"].outer == "fd77:79:5::21"
+    assert "address add fd77:77:5::31/64 dev inner nodad" in render.network(both, host("node1"))
+    assert {"fd77:77:5::31 node1", "fd77:78:5::31 node1-ib0"} <= set(render.etc_hosts(both, host("gw1")).splitlines())
+    assert "forwarding 1" in render.sysctl(both, host("gw1"))
+    for text in (render.network(TOPOLOGY, host("node1")), render.etc_hosts(TOPOLOGY, host("gw1"))):
+        assert "fd77" not in text
+    assert "disable_ipv6 1" in render.sysctl(TOPOLOGY, host("gw1"))
 
 
 def test_only_on_compute_nodes_ports_are_kept_for_jobs() -> None:
-    assert "net/ipv4/ip_local_reserved_ports 50000-60000" in render.sysctl(host("node1"))
-    assert "reserved" not in render.sysctl(host("gw2")) + render.sysctl(host("cmd1"))
+    assert "net/ipv4/ip_local_reserved_ports 50000-60000" in render.sysctl(TOPOLOGY, host("node1"))
+    assert "reserved" not in render.sysctl(TOPOLOGY, host("gw2")) + render.sysctl(TOPOLOGY, host("cmd1"))
 
 
 def test_the_forward_policy_is_an_option_of_gateways() -> None:

@@ -249,6 +249,26 @@ def test_gateways_need_networks(path: Path) -> None:
     ]
 
 
+def test_a_gateway_has_one_family_and_networks_of_it(path: Path) -> None:
+    six = GOOD.replace(
+        "internal_ip: 10.0.0.1, external_ip: 192.0.2.9", "internal_ip: fd00::1, external_ip: 2001:db8::9"
+    )
+    assert faults(path, six) == [
+        ":2: clusters.main: no compute_networks of IPv6: no forward of 'gw1' could lead anywhere"
+    ]
+    assert faults(path, GOOD.replace("internal_ip: 10.0.0.1", "internal_ip: fd00::1")) == [
+        ":6: clusters.main.gateways.0: internal_ip and external_ip are of different families"
+    ]
+
+
+def test_one_host_may_be_named_once_for_each_family(path: Path) -> None:
+    gateway = GOOD.splitlines()[5]
+    other = gateway.replace("gw1", "gw1-ipv6").replace("10.0.0.1", "fd00::1").replace("192.0.2.9", "2001:db8::9")
+    both = GOOD.replace(gateway, f"{gateway}\n{other}").replace('"10.0.0.0/24"', '"10.0.0.0/24", "fd00::/64"')
+    gateways = read(path, both).clusters["main"].gateways_by_name()
+    assert {name: each.family for name, each in gateways.items()} == {"gw1": 4, "gw1-ipv6": 6}
+
+
 def test_a_file_that_is_not_there_is_said_to_be_so(path: Path) -> None:
     with pytest.raises(SettingsError, match="no such file; name one by --config or BWVISU_CONFIG"):
         load(path)

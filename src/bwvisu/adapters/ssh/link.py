@@ -20,9 +20,10 @@ CLOSE_WITHIN = 2.0
 class NotOpenedError(Exception):
     """No session was had."""
 
-    def __init__(self, reason: str, *, retryable: bool = True) -> None:
+    def __init__(self, reason: str, *, retryable: bool = True, tried: bool = True) -> None:
         super().__init__(reason)
         self.retryable = retryable
+        self.tried = tried
 
 
 @dataclass(slots=True, eq=False)
@@ -144,7 +145,7 @@ class Link:
         if self._current is not None and self._current.usable:
             return self._current
         if self._connecting is None and self.pause:
-            raise NotOpenedError(f"{self.breaker.reason}; left alone for another {self.pause:.1f} s")
+            raise NotOpenedError(f"{self.breaker.reason}; left alone for another {self.pause:.1f} s", tried=False)
         attempt = self._connect_once()
         try:
             return await asyncio.shield(attempt)

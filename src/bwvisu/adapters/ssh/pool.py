@@ -79,7 +79,7 @@ def _extend(patience: asyncio.Timeout, seconds: float) -> None:
 
 def _not_started(node: Node, error: NotOpenedError | TimeoutError) -> NotStarted:
     if isinstance(error, NotOpenedError):
-        return NotStarted(str(error), retryable=error.retryable)
+        return NotStarted(str(error), retryable=error.retryable, tried=error.tried)
     return NotStarted(f"{node}: no answer in time")
 
 

@@ -20,12 +20,19 @@ ACTIONS = {
     "createJob": _("Start a session"),
     "cancelJob": _("Stop a session"),
     "extendJob": _("More time"),
+    "keepJob": _("Keep a session"),
     "getJobAccess": _("Connect"),
     "putPreferences": _("Keep choices"),
     "drainGateway": _("Drain a gateway"),
     "undrainGateway": _("Put a gateway to use"),
 }
 """What can be asked for, in the audit trail's words and in ours."""
+DRAINED = {
+    "drain": _("The gateway takes no new connections."),
+    "move": _("The gateway takes no new connections, and its sessions move to others."),
+    "use": _("The gateway is in use."),
+}
+"""What was ordered of a gateway -> what an administrator is told."""
 RESULTS = {"accepted": _("done"), "refused": _("refused"), "failed": _("failed")}
 
 
@@ -89,11 +96,11 @@ async def audit(
 
 @router.post("/gateways/{cluster}/{gateway}")
 async def drain(request: Request, api: AdminApi, look: Pages, form: PostedForm, cluster: str, gateway: str) -> Response:
-    """Drain a gateway, or put it to use again."""
-    drained = form.get("do") == "drain"
-    await api.drain(cluster, gateway, drained=drained)
-    words = _("The gateway takes no new connections.") if drained else _("The gateway is in use.")
-    tell(request, look.words(request).gettext(words))
+    """Drain a gateway, have what it carries move as well, or put it to use again."""
+    order = form.get("do")
+    order = order if order in DRAINED else "use"
+    await api.drain(cluster, gateway, drained=order != "use", move=order == "move")
+    tell(request, look.words(request).gettext(DRAINED[order]))
     return redirect("/admin")
 
 

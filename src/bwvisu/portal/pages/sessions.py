@@ -107,6 +107,19 @@ async def extend(request: Request, api: TheApi, look: Pages, form: PostedForm, j
     return redirect(own_page(form.get("back")))
 
 
+@router.post("/sessions/{job_id}/keep")
+async def keep(request: Request, api: TheApi, look: Pages, form: PostedForm, job_id: str) -> Response:
+    """Keep it though nobody uses it."""
+    words = look.words(request)
+    try:
+        await api.keep_job(job_id)
+    except UserError as error:
+        tell(request, said(str(error), words.gettext), "bad")
+    else:
+        tell(request, words.gettext("The session is kept."))
+    return redirect(own_page(form.get("back")))
+
+
 @router.post("/sessions/{job_id}/connect")
 async def connect(request: Request, api: TheApi, look: Pages, form: PostedForm, job_id: str) -> Response:  # noqa: ARG001
     """Open the application signed in: a page of ours that posts its form, or shows what to type.

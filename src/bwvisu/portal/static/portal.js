@@ -80,6 +80,7 @@ function prepare(root) {
 
 const known = new Map();
 const warned = new Set();
+const idle = new Set();
 
 function notify(title, body) {
   if (globalThis.Notification?.permission === "granted") new Notification(title, { body, icon: "/logo.svg" });
@@ -92,6 +93,11 @@ function watch(quietly) {
   for (const { dataset: card } of document.querySelectorAll("[data-job]")) {
     const before = known.get(card.job);
     known.set(card.job, card.state);
+    if (!("idle" in card)) idle.delete(card.job);
+    else if (!idle.has(card.job)) {
+      idle.add(card.job);
+      if (!quietly) notify(card.title, words.idle);
+    }
     if (quietly || before === undefined || before === card.state) continue;
     if (card.state === "available") notify(card.title, words.ready);
     if (card.state === "finished" && "bad" in card) notify(card.title, words.ended);

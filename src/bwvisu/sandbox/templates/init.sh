@@ -116,6 +116,7 @@ settle() {
     if [ -s /run/disk/network ]; then ip -batch /run/disk/network; fi
     while read -r key value; do echo "$value" >"/proc/sys/$key"; done </run/disk/sysctl
     if [ -s /run/disk/firewall ]; then iptables-restore </run/disk/firewall; fi
+    if [ -s /run/disk/firewall6 ]; then ip6tables-restore </run/disk/firewall6; fi
     serve "$outer_pid"
 }
 

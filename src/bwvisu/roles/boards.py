@@ -1,0 +1,64 @@
+"""What the keyhole's loops have seen of a cluster's services, as the reconcilers ask for it."""
+
+from collections.abc import Iterable, Mapping
+
+from bwvisu.domain.job import JobId
+from bwvisu.domain.lifecycle import Phase
+from bwvisu.planning.snapshot import JobView, Quiet
+from bwvisu.reconcilers.records import Records
+from bwvisu.reconcilers.views import present_run
+from keyhole.activity import Told, Totals
+from keyhole.domain import Grant, Report
+from keyhole.readiness import Service, services_ready
+from keyhole.reconciler import ActivityBoard, ProbeBoard
+
+
+class Boards:
+    """`bwvisu.reconcilers.views.Board` over the keyhole's probes and its looks at connections."""
+
+    def __init__(self, probes: ProbeBoard, activity: ActivityBoard) -> None:
+        self._probes = probes
+        self._activity = activity
+
+    def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool | None, ...]:
+        """See `services_ready`."""
+        return services_ready(job_id, grant, self._probes.of(grant.gateway), reports)
+
+    def told(self, job_id: JobId, grant: Grant) -> tuple[Told | None, ...]:
+        """For each forward of the grant what is to be written down of its users; None: nobody has looked."""
+        services = (Service(job_id, grant.run, forward.internal_port) for forward in grant.forwards)
+        return tuple(self._activity.told(grant.gateway, service) for service in services)
+
+    def quiet(self, views: Iterable[JobView]) -> Mapping[JobId, Quiet | None]:
+        """See `Snapshot.quiet`."""
+        watched = (view for view in views if view.spec.idle_stop is not None and view.status.phase is Phase.READY)
+        return {view.spec.id: self._quiet(view) for view in watched if self._looked(view)}
+
+    def _looked(self, view: JobView) -> bool:
+        return all(self._activity.looked(gateway, service) for gateway, service in _services(view))
+
+    def _quiet(self, view: JobView) -> Quiet | None:
+        """A job is as quiet as the least quiet of its services."""
+        since, until = float("-inf"), float("inf")
+        for gateway, service in _services(view):
+            quiet = self._activity.quiet(gateway, service)
+            if quiet is None:
+                return None
+            since, until = max(since, quiet.since), min(until, quiet.until)
+        return Quiet(since, until)
+
+
+def totals(records: Records, service: Service) -> Totals | None:
+    """What was written down of a service's bytes; None: nothing was, since its port is new or nobody counted."""
+    status = records.status.get(service.job_id)
+    if status is None or present_run(status) != service.run:
+        return None
+    for each in status.services:
+        if each.internal_port == service.internal_port and each.bytes_in is not None:
+            return Totals(each.bytes_in, each.bytes_out or 0)
+    return None
+
+
+def _services(view: JobView) -> list[tuple[str, Service]]:
+    run = present_run(view.status)
+    return [(each.gateway, Service(view.spec.id, run, each.internal_port)) for each in view.status.services]

@@ -1,0 +1,114 @@
+"""Alerts and the dashboard ask for metrics that are really counted, by labels that these really have."""
+
+import ast
+import functools
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+import yaml
+
+from scripts import dashboard
+from scripts.chart import CHART, Release
+from scripts.environment import ROOT
+from tests.chart.manifests import of_kind, only, selects
+from tests.support.etcd import EtcdCluster
+
+SUFFIXES = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_sum", "_count")}
+FILES = ("alerts.yaml", "alerts-etcd.yaml")
+OF_KUBERNETES = {"namespace", "pod", "le"}
+
+
+@functools.cache
+def counted() -> dict[str, set[str]]:
+    """Every metric of the code as Prometheus names it, with its labels."""
+    found: dict[str, set[str]] = {}
+    for file in (ROOT / "src").rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text())):
+            match call:
+                case ast.Call(func=ast.Name(id=kind), args=[ast.Constant(value=str(name)), _, *rest]) if (
+                    kind in SUFFIXES
+                ):
+                    labels = {
+                        each.value for given in rest for each in ast.walk(given) if isinstance(each, ast.Constant)
+                    }
+                    found |= {f"{name}{suffix}": {str(label) for label in labels} for suffix in SUFFIXES[kind]}
+    return found
+
+
+def expressions() -> Iterator[str]:
+    """What alerts and panels ask."""
+    for file in FILES:
+        for group in yaml.safe_load((CHART / "files" / file).read_text())["groups"]:
+            yield from (rule["expr"] for rule in group["rules"])
+    for panels in dashboard.ROWS.values():
+        yield from (panel.expression for panel in panels)
+
+
+def asked(prefix: str) -> set[str]:
+    return {name for text in expressions() for name in re.findall(rf"\b{prefix}_[a-z_]+", text)}
+
+
+def test_what_is_asked_for_is_counted() -> None:
+    assert asked("bwvisu")
+    assert asked("bwvisu") <= counted().keys()
+
+
+def test_every_metric_is_on_the_dashboard() -> None:
+    shown = {name for panels in dashboard.ROWS.values() for panel in panels for name in [panel.expression]}
+    for name in counted():
+        if not name.endswith(("_sum", "_count")):
+            assert any(name in expression for expression in shown), f"{name} is on no panel of scripts/dashboard.py"
+
+
+def test_labels_are_those_of_the_metrics() -> None:
+    metrics = counted()
+    for text in expressions():
+        if "bwvisu_" not in text:
+            continue
+        mine = {label for name in re.findall(r"\bbwvisu_[a-z_]+", text) for label in metrics[name]}
+        grouped = {label.strip() for group in re.findall(r"by \(([^)]*)\)", text) for label in group.split(",")}
+        matched = set(re.findall(r"[{,]\s*([a-z_]+)\s*=~?\"", text))
+        assert grouped | matched <= mine | OF_KUBERNETES, text
+
+
+def test_etcd_really_counts_what_is_asked_of_it(tmp_path: Path) -> None:
+    with EtcdCluster(members=1) as cluster, urlopen(f"http://{cluster.endpoints[0]}/metrics", timeout=10) as answer:
+        said = answer.read().decode()
+    assert asked("etcd")
+    assert [name for name in asked("etcd") if not re.search(rf"^{name}[ {{]", said, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_prometheus_takes_the_alerts(file: str) -> None:
+    done = subprocess.run(
+        ["promtool", "check", "rules", CHART / "files" / file], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_alerts_ring_when_they_should_and_are_silent_when_not() -> None:
+    tests = Path(__file__).with_name("alerts.test.yaml")
+    done = subprocess.run(["promtool", "test", "rules", tests], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_rules_and_the_dashboard_arrive_whole(judged: Mapping[str, Release]) -> None:
+    release = judged["high-availability"]
+    (rules,) = of_kind(release, "PrometheusRule")
+    groups = [yaml.safe_load((CHART / "files" / file).read_text())["groups"] for file in FILES]
+    assert rules["spec"]["groups"] == [*groups[0], *groups[1]]
+    board = only(release, "ConfigMap", "dashboard")["data"]["bwvisu.json"]
+    assert json.loads(board) == json.loads(dashboard.render())
+
+
+def test_each_monitor_finds_the_service_and_its_port(release: Release) -> None:
+    services = of_kind(release, "Service")
+    for monitor in of_kind(release, "ServiceMonitor"):
+        found = [each for each in services if selects(monitor["spec"]["selector"], each["metadata"]["labels"])]
+        (endpoint,) = monitor["spec"]["endpoints"]
+        assert [endpoint["port"] in {port["name"] for port in each["spec"]["ports"]} for each in found] == [True]
