@@ -59,10 +59,7 @@ class Traffic(NamedTuple):
         present = self.connections > 0
         first = Flow(("proxy", "", 0), target, present, self.received, self.sent, attended=present)
         more = (("proxy", "", number) for number in range(1, self.connections))
-        return [
-            first,
-            *(Flow(("proxy", "", number), target, established=True, bytes_in=0, bytes_out=0) for number in more),
-        ]
+        return [first, *(Flow(key, target, established=True, bytes_in=0, bytes_out=0) for key in more)]
 
 
 class Loaded(NamedTuple):

@@ -146,7 +146,7 @@ class ActivityWatch:
         return ActivityPass(self._gateway.name, len(found), connections, told)
 
     async def _translated(self) -> tuple[dict[Service, list[Flow]] | Unanswered, bool]:
-        """The flows of each open forward, and whether their bytes are counted: of those through its port to its target."""
+        """The flows of each open forward, and whether their bytes are counted."""
         listed = read_flows(await self._run(flows(self._gateway)))
         if isinstance(listed, Unanswered):
             return listed, False

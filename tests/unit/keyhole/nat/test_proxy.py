@@ -2,16 +2,19 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keyhole.activity import Instant
+from keyhole.activity import look as fold
 from keyhole.domain import Fence
 from keyhole.gateway import Guard, Traffic, Unanswered, load, look, read_look, read_traffic
 from keyhole.interfaces import Answer, NoAnswer
 from keyhole.nat.choice import DRIVERS, choose, listed, others
-from keyhole.nat.model import Actual, Change, Listing, Table, Translation, difference
+from keyhole.nat.model import Actual, Change, Listing, Table, Target, Translation, difference
 from keyhole.proxy_scripts import LOAD_PROXY
 from tests.support.keyhole import GATEWAY
 from tests.unit.keyhole.nat.test_drivers import FRAME, LISTING, NOTHING
@@ -148,3 +151,18 @@ def test_its_counters_are_read_by_external_port() -> None:
     assert read_traffic(said("# table: bwv-abc123, type: integer, size:20480, used:0\nkey=1 rubbish")) == {}
     assert isinstance(read_traffic(NoAnswer("gone")), Unanswered)
     assert isinstance(read_traffic(Answer(0, TRAFFIC.encode(), b"")), Unanswered)
+
+
+def test_an_open_connection_is_somebody_who_is_there_and_what_was_is_not() -> None:
+    """Of a WebSocket that says nothing HAProxy sees no byte; one of a user who vanished it ends itself."""
+    target = Target("10.77.0.101", 50001)
+    use, active = None, []
+    for second, counted in enumerate(
+        [Traffic(0, 900, 90), Traffic(2, 900, 90), Traffic(0, 900, 90), Traffic(0, 999, 90)]
+    ):
+        at = Instant(float(second), datetime(2026, 11, 27, tzinfo=UTC))
+        use = fold(use, counted.flows(target), at, counted=True)
+        active.append((use.connections, use.active.clock if use.active else None))
+    assert active == [(0, 0.0), (2, 1.0), (0, 1.0), (0, 3.0)]
+    assert use is not None
+    assert (use.totals.bytes_in, use.totals.bytes_out) == (999, 90)
