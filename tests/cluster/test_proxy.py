@@ -24,6 +24,7 @@ def service(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
     (bundles / "page").symlink_to(shipped_applications() / "page")
     (bundles / "paraview").symlink_to(shipped_applications() / "paraview")
     with service_in(sandbox, folder, applications={"path": str(bundles)}) as service:
+        service.configure({"clusters": {"main": {"forwards": {"activity": {"interval": 1, "record_every": 1}}}}})
         yield service
 
 
@@ -112,6 +113,7 @@ def test_a_job_from_post_to_a_page_at_the_one_port_to_nothing(
     status, body = outside.curl(access["form"]["action"], form=access["form"]["fields"])
     assert (status, "one port" in body) == (200, True), "a token for a cookie, and back to the page"
     assert outside.curl(access["url"])[0] == 200, "by the cookie"
+    until(lambda: alice.job(job["id"])["services"][0]["last_active_at"], PATIENCE, "it is known who is active")
     other, _ = opened(alice, text="another")
     there = f"https://{other['services'][0]['external_host']}"
     jar = sandbox.run("outside", ["cat", "/tmp/jar"]).stdout.splitlines()

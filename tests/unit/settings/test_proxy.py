@@ -111,3 +111,12 @@ def test_names_that_do_not_tell_forwards_and_jobs_apart(path: Path, host: str) -
 def test_what_does_not_go_together(path: Path, forwards: str, hosts: list[str], fault: str) -> None:
     (told,) = faults(path, with_proxy(forwards, *hosts))
     assert told.split("clusters.main", 1)[1].removeprefix(".").startswith(fault)
+
+
+def test_one_haproxy_is_one_gateway(path: Path) -> None:
+    both = [NAMED, NAMED.replace("gw1", "gw2")]
+    text = with_proxy("{backend: proxy, proxy: {key_file: /k}}", *both)
+    assert len(read(path, text).clusters["main"].gateways) == 2
+    assert faults(path, text.replace("host: g2", "host: g1").replace("user: u", "user: u, port: 22", 1)) == [
+        ":2: clusters.main: two gateways on one host would share one HAProxy: name it once, by one address family"
+    ]
