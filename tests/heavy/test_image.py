@@ -109,3 +109,9 @@ def test_it_is_small_and_holds_no_compiler_and_no_pip(image: Path) -> None:
     programs = {path.name for folder in ("usr/bin", "opt/bwvisu/bin") for path in (root / folder).iterdir()}
     assert not programs & {"gcc", "cc", "pip", "pip3", "git", "curl"}
     assert "bwvisu" in programs
+
+
+def test_the_portals_scripts_and_translations_are_in_it(image: Path) -> None:
+    (portal,) = (image / "image" / "opt" / "bwvisu" / "lib").glob("python3*/site-packages/bwvisu/portal")
+    assert (portal / "static" / "vendor" / "htmx.min.js").is_file()
+    assert {path.name for path in portal.glob("locale/*/LC_MESSAGES/*")} >= {"messages.mo"}

@@ -32,9 +32,9 @@ class AnyPassword:
 class Visitor:
     """Somebody at the portal."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, address: str = "127.0.0.1") -> None:
         self.app = app
-        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False, client=(address, 50000))
         self.http = httpx2.AsyncClient(transport=transport, base_url=ORIGIN, follow_redirects=True)
 
     async def get(self, path: str, **query: str) -> httpx2.Response:

@@ -42,6 +42,7 @@ class Tour:
         """All of them."""
         yield from self._sessions()
         yield from self._ways_in()
+        yield from self._sharing()
         yield from self._catalogue()
         yield from self._forms()
         yield from self._refusals()
@@ -81,6 +82,30 @@ class Tour:
             yield f"connect: {way}", opened.value
             opened.value.close()
         self.alice.page.context.unroute_all()
+
+    def _sharing(self) -> Iterator[Stop]:
+        page = self.alice.page
+        self.alice.open(f"/sessions/{self.jobs['form']}")
+        page.get_by_role("button", name="Make a link").click()
+        page.locator("#link").wait_for()
+        yield "a link", page
+        page.get_by_role("link", name="Back to the session").click()
+        page.get_by_label("User name of the person").fill("bob")
+        page.get_by_role("button", name="Let this person in").click()
+        page.locator("#told .told").wait_for()
+        yield "a shared session", page
+        self.bob.open()
+        self.bob.page.get_by_role("heading", name="Shared with you").wait_for()
+        yield "what others share", self.bob.page
+        self.bob.open("/shared")
+        yield "the field for a link", self.bob.page
+        self.bob.page.get_by_label("The link, or its code").fill("nothing-like-it")
+        self.bob.page.get_by_role("button", name="Enter").click()
+        self.bob.page.get_by_role("alert").wait_for()
+        yield "a wrong link", self.bob.page
+        for button in ("Revoke · bob", "Revoke · Whoever has the link"):
+            page.get_by_role("button", name=button).click()
+            page.get_by_role("button", name=button).wait_for(state="detached")
 
     def _catalogue(self) -> Iterator[Stop]:
         for name, query in (("the catalogue", ""), ("a catalogue without a hit", "?q=nothing-like-it")):

@@ -51,6 +51,8 @@ class Access:
     """What protects the job's services.  In a template: by environment or a file of mode 0600, never an argument."""
 
     password: str = field(repr=False)
+    view_password: str = field(default="", repr=False)
+    """Opens the application for those who shall only see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,7 @@ def _directive(line: str, values: Sequence[str], parameters: Mapping[str, Scalar
 
     def stand(match: re.Match[str]) -> str:
         value = values[int(match[1])]
-        if value == access.password:
+        if value and value in (access.password, access.view_password):
             raise UnusableTemplate(
                 f"job.sh.j2 puts the password into an {directives.MARK} line, which squeue would show"
             )

@@ -28,7 +28,7 @@ LONGEST_DECLARATION = 64 * 1024
 MOST_SENTENCES = 20
 """About one file."""
 _TRIAL_JOB = batch_script.JobFacts(id="0" * 26, user="user", application="application", cluster="cluster")
-_TRIAL_ACCESS = batch_script.Access(password="\x7f")  # noqa: S106  # no parameter can hold this character
+_TRIAL_ACCESS = batch_script.Access("\x7f", "\x7f\x7f")  # no parameter can hold this character
 Signature = tuple[tuple[str, int, int, int], ...]
 
 

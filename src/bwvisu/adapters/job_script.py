@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bwvisu.adapters import batch_script
 from bwvisu.adapters.bundles import Source
-from bwvisu.domain.access import access_password
+from bwvisu.domain.access import access_password, view_password
 from bwvisu.domain.job import JobSpec
 from keyhole.auth import attempt_key
 from keyhole.embedding import ClientConfig, prologue
@@ -30,7 +30,7 @@ def job_script(source: Source, spec: JobSpec, attempt: int, secret: bytes, keyho
     Raises `OperatorError` or `UserError` where it cannot be rendered.
     """
 
-    password = access_password(secret)
+    access = batch_script.Access(access_password(secret), view_password(secret))
 
     def ask_for_ports(ports: int) -> str:
         if not ports and not keyhole.urls:
@@ -45,7 +45,7 @@ def job_script(source: Source, spec: JobSpec, attempt: int, secret: bytes, keyho
                 ports,
                 keyhole.ca_pem,
                 start_timeout=spec.start_timeout,
-                secrets=(password,),
+                secrets=(access.password, access.view_password),
             )
         )
 
@@ -53,6 +53,6 @@ def job_script(source: Source, spec: JobSpec, attempt: int, secret: bytes, keyho
         source.template,
         spec.parameters,
         batch_script.JobFacts(spec.id, spec.user, spec.application, spec.cluster),
-        batch_script.Access(password),
+        access,
         ask_for_ports,
     )

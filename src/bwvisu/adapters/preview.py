@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from bwvisu.adapters import batch_script
 from bwvisu.adapters.bundles import Bundle
 from bwvisu.adapters.job_script import KeyholeAddress, job_script
-from bwvisu.domain.access import access_password
+from bwvisu.domain.access import access_password, view_password
 from bwvisu.domain.job import JobSpec, Scalar
 
 ID = "01jd00000000000000000000aa"
@@ -22,7 +22,7 @@ def preview(bundle: Bundle, values: Mapping[str, Scalar], *, user: str, cluster:
     """
     if brief:
         facts = batch_script.JobFacts(ID, user, bundle.name, cluster)
-        access = batch_script.Access(access_password(SECRET))
+        access = batch_script.Access(access_password(SECRET), view_password(SECRET))
         return batch_script.render(bundle.source.template, values, facts, access, _in_a_line)
     spec = JobSpec(
         id=ID,

@@ -13,6 +13,7 @@ key below ``<prefix>/v1/``        writer                holds
 ``gateways/{cluster}/{gateway}``  api                   `Drain`
 ``quota/{cluster}/{user}``        api and leader        `Quota`
 ``admissions/{id}``               api                   `Admissions`
+``shares/{id}``                   api                   `Shares`
 ``preferences/{user}``            api                   `Preferences`
 ``audit/{replica}/{page}``        this replica of api   `AuditPage`
 ``users/{cluster}/{user}``        leader                `ClusterUser`
@@ -85,6 +86,10 @@ class Keys:
     def admissions(self, job_id: JobId) -> str:
         """Key of a job's `Admissions`."""
         return self.kind("admissions") + job_id
+
+    def shares(self, job_id: JobId) -> str:
+        """Key of a job's `Shares`."""
+        return self.kind("shares") + job_id
 
     def forwards(self, job_id: JobId) -> str:
         """Key of a job's `JobForwards`."""

@@ -19,6 +19,7 @@ from bwvisu.api import (
     preferences,
     problems,
     script,
+    sharing,
 )
 from bwvisu.api.audit import AuditTrail
 from bwvisu.api.auth import Tokens
@@ -44,6 +45,7 @@ Every error is a problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc
 """
 _TAGS = [
     {"name": "jobs", "description": "Start, watch, enter and stop jobs."},
+    {"name": "sharing", "description": "Who else may enter a job, and from where."},
     {"name": "applications", "description": "What can be started."},
     {"name": "clusters", "description": "Where it runs."},
     {"name": "users", "description": "What a frontend keeps for a person."},
@@ -55,6 +57,8 @@ _ROUTERS = (
     jobs.router,
     log.router,
     script.router,
+    sharing.of_jobs,
+    sharing.router,
     events.router,
     catalogue.applications,
     catalogue.clusters,
@@ -85,6 +89,7 @@ def make_app(
     app.state.tokens = bearer = Tokens(tokens)
     app.state.passwords = passwords = Passwords(basic)
     app.state.chronicle = chronicle = Chronicle(context)
+    app.state.guesses = sharing.guesses()
     app.state.registry = registry
     app.state.feed = Feed(context.state, _document, streams or Limits())
     watch_mirrors(context.state, registry)

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bwvisu.api.rate import source_of
+from bwvisu.api.source import client_of, source_of
 from bwvisu.api.trail import Trail, trail_of
 from bwvisu.domain.audit import Action, AuditRecord, Result
 from bwvisu.domain.naming import ULID
@@ -98,15 +98,15 @@ class AuditTrail:
         trail = trail_of(scope)
         principal = trail.principal or self._holder(Headers(scope=scope).get("authorization", ""))
         job = trail.job or _job_id(path.get("job_id"))
-        client = scope.get("client")
         return AuditRecord(
             action=action,
             result=_result(status),
             by=principal.name if principal else None,
             behalf_of=principal.behalf if principal else None,
             requested_by=principal.requested_by if principal else None,
-            source=client[0] if client else None,
+            source=client_of(scope),
             job=job,
+            guest=trail.guest if trail.guest is not None and plausible(self._context, trail.guest) else None,
             **self._place(path),
             user=self._user(trail, path, job),
             reason=trail.problem,

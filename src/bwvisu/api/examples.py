@@ -71,6 +71,7 @@ _APPLICATION: dict[str, Any] = {
     },
     "cluster_parameters": {},
     "digest": "c8e8275a27f0f9a4a9f9a8e0a1ba2cf6f7e3ac1c6e4c2f3a83e9a2a4f1c1b0d7",
+    "view_only": False,
 }
 _CLUSTER: dict[str, Any] = {
     "name": "main",
@@ -84,6 +85,7 @@ _CLUSTER: dict[str, Any] = {
             "forwards": 3,
             "drained": False,
             "vacated": False,
+            "address_family": 4,
             "connections": 4,
             "bytes_in": 921034,
             "bytes_out": 40123551,
@@ -95,6 +97,7 @@ _CLUSTER: dict[str, Any] = {
             "forwards": 0,
             "drained": True,
             "vacated": False,
+            "address_family": 4,
             "connections": None,
             "bytes_in": None,
             "bytes_out": None,
@@ -118,6 +121,8 @@ _CLUSTER: dict[str, Any] = {
             "warning_seconds": 300,
         },
     },
+    "admission": "owner-address",
+    "sharing": True,
 }
 _AUDIT: dict[str, Any] = {
     "action": "cancelJob",
@@ -128,24 +133,60 @@ _AUDIT: dict[str, Any] = {
     "source": "10.0.0.7",
     "job": "01m82hndm0zsymx0z7qcwtk89s",
     "user": "alice",
+    "guest": None,
     "cluster": None,
     "gateway": None,
     "reason": None,
     "at": "2026-11-22T21:20:02.101220Z",
 }
+_ADMISSION: dict[str, Any] = {
+    "id": "01m83bq1n7x9m4c0v2w6r8t5ys",
+    "address": "192.0.2.7",
+    "user": "alice",
+    "share": None,
+    "at": "2026-11-22T21:20:02.101220Z",
+    "expires_at": "2026-11-23T09:20:02.101220Z",
+}
+_SHARE: dict[str, Any] = {
+    "id": "01m83bq4e0d1k2h3j4m5n6p7q8",
+    "user": None,
+    "view_only": True,
+    "at": "2026-11-22T21:21:40.003120Z",
+    "expires_at": "2026-11-23T21:21:40.003120Z",
+    "token": "01m82hndm0zsymx0z7qcwtk89s-q5zk3vd2y7mwhxnc4tbr6jgpaufe2l5s",
+}
+_SHARED: dict[str, Any] = {
+    "id": "01m82hndm0zsymx0z7qcwtk89s",
+    "user": "alice",
+    "application": "desktop",
+    "cluster": "main",
+    "state": "available",
+    "view_only": True,
+    "expires_at": "2026-11-23T21:21:40.003120Z",
+}
+_ACCESS: dict[str, Any] = {
+    "url": "http://gw1.example.org:50007/terminals/1",
+    "password": "dbrp63griyg6mcpd",
+    "native": None,
+    "form": {
+        "action": "http://gw1.example.org:50007/login?next=/terminals/1",
+        "fields": {"password": "dbrp63griyg6mcpd"},
+    },
+    "admission": "admitted",
+    "view_only": False,
+}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "JobView": _JOB,
     "JobPage": {"items": [_JOB], "next_cursor": "MTM5LjAxbTgyaG5kbTB6c3lteDB6N3Fjd3RrODlz"},
-    "AccessView": {
-        "url": "http://gw1.example.org:50007/terminals/1",
-        "password": "dbrp63griyg6mcpd",
-        "native": None,
-        "form": {
-            "action": "http://gw1.example.org:50007/login?next=/terminals/1",
-            "fields": {"password": "dbrp63griyg6mcpd"},
-        },
-    },
+    "AccessView": _ACCESS,
+    "AdmissionView": _ADMISSION,
+    "AdmissionList": {"items": [_ADMISSION]},
+    "ShareView": _SHARE,
+    "ShareList": {"items": [{**_SHARE, "token": None}]},
+    "SharedJobView": _SHARED,
+    "SharedJobList": {"items": [_SHARED]},
+    "OpenedShare": {"job": _SHARED, "access": _ACCESS},
     "ApplicationView": _APPLICATION,
     "ApplicationList": {
         "items": [_APPLICATION],

@@ -10,9 +10,11 @@ from bwvisu.api.auth import JobConnector, JobReader, JobWriter
 from bwvisu.api.etags import etag, named
 from bwvisu.api.models import AccessView, JobPage, JobView, NewJob, NewTime
 from bwvisu.api.routing import BODY, IfNoneMatch, Services, answer, errors, unchanged
+from bwvisu.api.source import address_of
 from bwvisu.api.trail import OpenTrail
 from bwvisu.api.views import access_view, job_view, page_view
 from bwvisu.domain.lifecycle import State
+from bwvisu.domain.origin import plain_address
 from bwvisu.errors import Fault, InvalidInput, UserError
 from bwvisu.services.access import access
 from bwvisu.services.cancel import cancel
@@ -179,9 +181,21 @@ async def keep_job(context: Services, principal: JobWriter, job_id: str) -> Resp
     response_model=AccessView,
     responses=errors("job-not-found", "job-not-available"),
 )
-async def get_access(context: Services, principal: JobConnector, job_id: str) -> Response:
-    """Address and password of an available job; the only call that gives out secrets."""
-    return answer(access_view(await access(context, principal, job_id)), Cache_Control="no-store")
+async def get_access(
+    request: Request,
+    context: Services,
+    principal: JobConnector,
+    job_id: str,
+    address: Annotated[
+        str | None,
+        Query(max_length=64, description="From where it will be entered; none: from where this request comes."),
+    ] = None,
+) -> Response:
+    """Address and password of an available job, for its owner and those it is shared with by name."""
+    place = address_of(request.scope) if address is None else plain_address(address)
+    if address is not None and place is None:
+        raise InvalidInput([Fault("/address", "is not an IP address")])
+    return answer(access_view(await access(context, principal, job_id, place)), Cache_Control="no-store")
 
 
 def _job(job: Job, status: int = 200, **headers: str) -> Response:

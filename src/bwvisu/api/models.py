@@ -12,7 +12,7 @@ from bwvisu.domain.lifecycle import Outcome, State
 _Word = Annotated[str, Field(min_length=1, max_length=256)]
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """JSON Schema counts 60.0 among the integers: some languages have no other numbers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -45,7 +45,7 @@ class NewJob(Document):
     """As the application's JSON Schema types them."""
     notify: Annotated[tuple[Notice, ...], Field(max_length=len(Notice))] = ()
     """What its owner is told of by mail, each at most once: `notify` of the list of clusters says what is possible."""
-    idle_stop_minutes: Annotated[int, Field(strict=True, ge=0, le=525_600), BeforeValidator(_whole)] | None = None
+    idle_stop_minutes: Annotated[int, Field(strict=True, ge=0, le=525_600), BeforeValidator(whole)] | None = None
     """Stop it once nobody has used it for so long; 0: never; null: as the application says.  `limits` of the clusters
     tell what is possible."""
 
@@ -55,7 +55,7 @@ class NewTime(Document):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"minutes": 120}]})
 
-    minutes: Annotated[int, Field(strict=True, ge=1, le=525_600), BeforeValidator(_whole)]
+    minutes: Annotated[int, Field(strict=True, ge=1, le=525_600), BeforeValidator(whole)]
     """In all, from the job's start, as the parameter `minutes` has it."""
 
 
@@ -191,6 +191,11 @@ class AccessView(Document):
     native: str | None = None
     """A command to type, for applications with a client of their own."""
     form: FormView | None = None
+    admission: str = "open"
+    """What the address that is asked for needs.  `open`: nothing; `needed`: it must be admitted; `admitted`: it passes;
+    `other-family`: it can never reach the job's gateway, which has an address of the other family."""
+    view_only: bool = False
+    """The password lets its holder see, and do nothing."""
 
 
 class PortView(Document):
@@ -218,6 +223,8 @@ class ApplicationView(Document):
     """The same for clusters where limits, choices or defaults are narrower, by their names; elsewhere `parameters`."""
     digest: str
     """SHA-256 of its bundle."""
+    view_only: bool = False
+    """It can let in who shall only see."""
 
 
 class BrokenBundle(Document):
@@ -256,6 +263,8 @@ class GatewayStatus(NodeStatus):
     """An administrator wants it to take no new forwards."""
     vacated: bool
     """... and what it carries to move to others; `forwards` says what is left."""
+    address_family: int | None = None
+    """`4` or `6`: the IP version that users reach it by."""
     connections: int | None = None
     """Users' connections through it; null: they could not be listed."""
     bytes_in: int | None = None
@@ -318,6 +327,11 @@ class ClusterStatus(Document):
     partitions: tuple[PartitionStatus, ...] | None
     """As they were last told of, which may be a minute ago; null: they are not known."""
     limits: ClusterLimits
+    admission: str = "open"
+    """`open`: whoever knows a job's address reaches it; `owner-address`: new connections pass only from addresses that
+    were admitted for the job."""
+    sharing: bool = False
+    """Owners may let other people into their jobs."""
 
 
 class ClusterList(Document):

@@ -19,6 +19,8 @@ Json = dict[str, Any]
 _REFERENCE = "#/components/schemas/"
 _PARAMETERS = {
     "job_id": "A job's `id`.",
+    "admission_id": "An admission's `id`.",
+    "share_id": "A share's `id`.",
     "name": "Name of the application or the cluster.",
     "gateway": "Name of a gateway.",
     "user": "Name of an account.",
@@ -59,7 +61,7 @@ def _link(document: Json) -> None:
         operation["operationId"]
         for path, item in document["paths"].items()
         for operation in item.values()
-        if path.startswith("/api/v1/jobs/{job_id}")
+        if path.startswith("/api/v1/jobs/{job_id}") and path.count("{") == 1
     ]
     links = {call: {"operationId": call, "parameters": {"job_id": "$response.body#/id"}} for call in next_calls}
     for status in ("200", "201"):

@@ -33,6 +33,8 @@ class AuditEntry(Document):
     job: str | None
     user: str | None
     """Whose job or preferences they are."""
+    guest: str | None
+    """The person who is let in by `createShare`."""
     cluster: str | None
     gateway: str | None
     reason: str | None

@@ -15,9 +15,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bwvisu.api.problems import problem
+from bwvisu.api.source import source_of
 from bwvisu.domain.principal import Principal
 from bwvisu.settings import RateSettings
-from keyhole import throttle
 from keyhole.throttle import Buckets
 
 EXEMPT = frozenset({"/livez", "/readyz", "/metrics"})
@@ -89,9 +89,3 @@ class RateGuard:
         digest = hashlib.sha256(authorization.encode("latin-1")).digest()
         principal = self._holder(authorization)
         return self._gate.wait(source_of(scope), digest, principal.name if principal else None, self._clock())
-
-
-def source_of(scope: Scope) -> str:
-    """Whom a request counts for."""
-    client = scope.get("client")
-    return throttle.source_of(client[0]) if client else ""

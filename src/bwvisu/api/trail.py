@@ -20,6 +20,8 @@ class Trail:
     """The job that was made."""
     user: str | None = None
     """Whose thing it is."""
+    guest: str | None = None
+    """Who is to be let in."""
     problem: str | None = None
     """Slug of the answer, where it is a problem."""
 

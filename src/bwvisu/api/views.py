@@ -1,6 +1,7 @@
 """From what services answer to the API's documents: pure."""
 
 import math
+from collections.abc import Mapping
 
 from bwvisu.adapters.bundles import Bundle, Catalogue
 from bwvisu.api.models import (
@@ -132,7 +133,14 @@ def _reason(reason: Reason | None) -> ReasonView | None:
 def access_view(access: Access) -> AccessView:
     """What opens a job."""
     form = FormView(action=access.form.action, fields=access.form.fields) if access.form else None
-    return AccessView(url=access.url, password=access.password, native=access.native, form=form)
+    return AccessView(
+        url=access.url,
+        password=access.password,
+        native=access.native,
+        form=form,
+        admission=access.standing.value,
+        view_only=access.view_only,
+    )
 
 
 def application_view(bundle: Bundle, clusters: tuple[str, ...]) -> ApplicationView:
@@ -152,6 +160,7 @@ def application_view(bundle: Bundle, clusters: tuple[str, ...]) -> ApplicationVi
             cluster: application.on(cluster).json_schema() for cluster in allowed if application.differs_on(cluster)
         },
         digest=bundle.digest,
+        view_only=application.view_only,
     )
 
 
@@ -173,16 +182,19 @@ def cluster_view(cluster: Cluster) -> ClusterStatus:
         gateways=tuple(GatewayView(**dict(_unseen(gateway.name))) for gateway in settings.gateways),
         detail=_UNSEEN,
     )
+    families = {gateway.name: gateway.external_ip.version for gateway in settings.gateways}
     return ClusterStatus(
         name=cluster.name,
         title=settings.title or cluster.name,
         command_nodes=tuple(_node(node) for node in view.command_nodes),
-        gateways=tuple(_gateway(gateway) for gateway in view.gateways),
+        gateways=tuple(_gateway(gateway, families) for gateway in view.gateways),
         looked_at=view.looked_at,
         look_age_seconds=cluster.age,
         detail=view.detail,
         partitions=None if view.partitions is None else tuple(_partition(each) for each in view.partitions),
         limits=_limits(settings),
+        admission=settings.forwards.admission,
+        sharing=settings.sharing.allowed,
     )
 
 
@@ -227,12 +239,13 @@ def _node(node: NodeView) -> NodeStatus:
     return NodeStatus(name=node.name, reachable=node.reachable, detail=node.detail)
 
 
-def _gateway(gateway: GatewayView) -> GatewayStatus:
+def _gateway(gateway: GatewayView, families: Mapping[str, int]) -> GatewayStatus:
     return GatewayStatus(
         **dict(_node(gateway)),
         forwards=gateway.forwards,
         drained=gateway.drained,
         vacated=gateway.vacated,
+        address_family=families.get(gateway.name),
         connections=gateway.connections,
         bytes_in=gateway.bytes_in,
         bytes_out=gateway.bytes_out,

@@ -16,6 +16,7 @@ import typer
 
 from bwvisu.cli.output import hint, plain, print_json
 from bwvisu.cli.rest import Rest
+from bwvisu.cli.sharing import admit_where_needed
 from bwvisu.errors import OperatorError
 from bwvisu.rest import Json
 
@@ -36,7 +37,7 @@ def enter(rest: Rest, job_id: str, *, told: bool = False, as_json: bool = False,
 
     ``err``: tell it on stderr.  Raises Conflict (``job-not-available``).
     """
-    access = rest.call("GET", f"/jobs/{job_id}/access")
+    access = admit_where_needed(rest, job_id, rest.call("GET", f"/jobs/{job_id}/access"))
     if as_json:
         print_json(access)
         return

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import typer
 
-from bwvisu.cli import complete, display, entry, parameters
+from bwvisu.cli import complete, display, entry, parameters, sharing
 from bwvisu.cli.exits import Exit, epilog
 from bwvisu.cli.naming import find, short
 from bwvisu.cli.options import Application, Cluster, JobName, with_api
@@ -250,6 +250,10 @@ def open_job(
     if wait and not reached(watch_until(rest, job_id, Goal.AVAILABLE, err=True), Goal.AVAILABLE):
         raise typer.Exit(Exit.NOT_REACHED)
     entry.enter(rest, job_id, told=told, as_json=as_json)
+
+
+for command in (sharing.admit, sharing.admissions, sharing.share, sharing.shares):
+    app.command()(command)
 
 
 @app.command()

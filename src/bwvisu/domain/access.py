@@ -1,6 +1,6 @@
-"""The password that protects a job's services, derived from the job's secret.
+"""The passwords that protect a job's services, derived from the job's secret.
 
-The API shows it to the owner and the batch script hands it to the application; neither stores it.
+The API shows them to those who may know them and the batch script hands them to the application; neither stores them.
 """
 
 import base64
@@ -17,5 +17,14 @@ def access_password(secret: bytes) -> str:
 
     HMAC-SHA256, so that whoever learns the password learns nothing of the secret that signs keyhole requests.
     """
-    mac = hmac.new(secret, b"access", hashlib.sha256).digest()
+    return _derived(secret, b"access")
+
+
+def view_password(secret: bytes) -> str:
+    """Derive the password that lets its holder see, and do nothing; who knows it learns nothing of the other."""
+    return _derived(secret, b"view")
+
+
+def _derived(secret: bytes, purpose: bytes) -> str:
+    mac = hmac.new(secret, purpose, hashlib.sha256).digest()
     return base64.b32encode(mac).decode("ascii").lower()[:PASSWORD_LENGTH]

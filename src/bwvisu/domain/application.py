@@ -124,6 +124,8 @@ class Application(Declared):
     """Seconds from Slurm's start of the job to its services' first answer."""
     idle_stop: int | None = Field(default=None, ge=60)
     """Seconds without activity after which its jobs are stopped, within the cluster's limits; None: never."""
+    view_only: bool = False
+    """Whether it lets those in who shall only see: by a second password, ``access.view_password``."""
     limits: Limits = Limits()
     clusters: tuple[str, ...] = ()
     """Where it can run; empty: on every cluster."""

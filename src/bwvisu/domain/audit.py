@@ -23,6 +23,12 @@ class Action(StrEnum):
     GET_ACCESS = "getJobAccess"
     """Not a change, but it gives out a secret."""
     PUT_PREFERENCES = "putPreferences"
+    CREATE_ADMISSION = "createAdmission"
+    DELETE_ADMISSION = "deleteAdmission"
+    CREATE_SHARE = "createShare"
+    DELETE_SHARE = "deleteShare"
+    REDEEM_SHARE = "redeemShare"
+    """It gives out a secret, too."""
     DRAIN_GATEWAY = "drainGateway"
     UNDRAIN_GATEWAY = "undrainGateway"
     MOVE_JOB = "moveJob"
@@ -65,6 +71,8 @@ class AuditRecord(BaseModel):
     """The job, where one is named and its id has the form of one."""
     user: str | None = None
     """Whose job or preferences they are, where that is known."""
+    guest: str | None = None
+    """Of `createShare`: the person who is let in; null: it is a link, or that cannot be a user's name."""
     cluster: str | None = None
     """The cluster, where a gateway is drained or put to use again."""
     gateway: str | None = None

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -27,6 +27,15 @@ from bwvisu.portal.documents import (
     UserUsage,
 )
 from bwvisu.portal.shared import Shared
+from bwvisu.portal.sharing import (
+    Admission,
+    AdmissionList,
+    OpenedShare,
+    Share,
+    SharedJob,
+    SharedJobList,
+    ShareList,
+)
 from bwvisu.rest import Json, as_error, document
 
 T = TypeVar("T", bound=Document)
@@ -160,9 +169,10 @@ class Api:
         """Keep a job that would be stopped because nobody uses it."""
         return Job.model_validate(document(await self._answer("POST", f"{_job(job_id)}/keep")))
 
-    async def access(self, job_id: str) -> Access:
-        """What opens it; holds secrets."""
-        return await self._get(f"{_job(job_id)}/access", Access)
+    async def access(self, job_id: str, address: str | None) -> Access:
+        """What opens it, and what this address needs to come in; holds secrets."""
+        query = {"address": address} if address else {}
+        return Access.model_validate(document(await self._answer("GET", f"{_job(job_id)}/access", query=query)))
 
     async def text(self, job_id: str, what: str) -> str:
         """Its ``log`` or its ``script``; empty where there is none yet."""
@@ -185,6 +195,37 @@ class Api:
                     await source.response.aread()
                     raise _error(source.response)
                 yield _read(source)
+
+    # ---- who else comes in, and from where --------------------------------------------------------------------
+
+    async def admit(self, job_id: str, address: str) -> None:
+        """Let connections from there pass."""
+        await self._answer("POST", f"{_job(job_id)}/admissions", {"address": address})
+
+    async def admissions(self, job_id: str) -> tuple[Admission, ...]:
+        """From where it may be entered."""
+        return (await self._get(f"{_job(job_id)}/admissions", AdmissionList)).items
+
+    async def share(self, job_id: str, wanted: Json) -> Share:
+        """Let somebody in; a link's token is in this answer only."""
+        return Share.model_validate(document(await self._answer("POST", f"{_job(job_id)}/shares", wanted)))
+
+    async def shares(self, job_id: str) -> tuple[Share, ...]:
+        """Whom it is shared with."""
+        return (await self._get(f"{_job(job_id)}/shares", ShareList)).items
+
+    async def revoke(self, job_id: str, what: Literal["admissions", "shares"], entry: str) -> None:
+        """Have an entry gone."""
+        await self._answer("DELETE", f"{_job(job_id)}/{what}/{quote(entry, safe='')}")
+
+    async def shared(self) -> tuple[SharedJob, ...]:
+        """What others share with this person by name."""
+        return (await self._get("shares", SharedJobList)).items
+
+    async def redeem(self, token: str, address: str | None) -> OpenedShare:
+        """Enter by a link; holds secrets."""
+        body: Json = {"token": token, "address": address}
+        return OpenedShare.model_validate(document(await self._answer("POST", "shares/redeem", body)))
 
     # ---- a person's own ---------------------------------------------------------------------------------------
 

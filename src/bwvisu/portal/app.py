@@ -20,7 +20,7 @@ from bwvisu.portal.api import Api
 from bwvisu.portal.interrupted import to_sign_in
 from bwvisu.portal.look import Look
 from bwvisu.portal.metrics import PageMetrics
-from bwvisu.portal.pages import administration, catalogue, live, sessions, signing_in, site
+from bwvisu.portal.pages import administration, catalogue, entering, live, sessions, signing_in, site
 from bwvisu.portal.sayings import said
 from bwvisu.portal.session import Sealer, Sessions
 from bwvisu.portal.signin import Passwords, Provides
@@ -48,7 +48,7 @@ def make_app(settings: PortalSettings, api: Api, sealer: Sealer, sign_in: Passwo
     app.state.sealer = sealer
     app.state.throttle = Throttle()
     app.state.streams = WeakSet()
-    for part in (site, signing_in, sessions, catalogue, live, administration):
+    for part in (site, signing_in, sessions, entering, catalogue, live, administration):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_api_route("/livez", _alive, methods=["GET"])

@@ -91,14 +91,16 @@ class Card:
     more_time: tuple[int, ...]
     """Minutes of which one may be added; empty: none."""
     connections: int | None
+    reached_by: int | None
+    """The IP version that reaches it, where the visitor comes by the other one; None: nothing is in the way."""
     last_active: datetime | None
     """When somebody last used it; None: not known."""
     idle_stops_at: datetime | None
     """When it is stopped because nobody uses it; None: it is not warned of."""
 
 
-def card(job: Job, application: Application | None, now: datetime) -> Card:
-    """``application`` None: it is no longer in the catalogue."""
+def card(job: Job, application: Application | None, now: datetime, family: int | None = None) -> Card:
+    """``application`` None: it is no longer in the catalogue; ``family``: the visitor's IP version, None: unknown."""
     slurm = job.slurm
     ends_at = slurm.ends_at if slurm and not job.finished else None
     stopping = job.wanted == "stopped" and not job.finished
@@ -121,10 +123,20 @@ def card(job: Job, application: Application | None, now: datetime) -> Card:
         can_stop=not job.finished and not stopping,
         can_relaunch=job.finished and application is not None,
         more_time=() if stopping else _more_time(job, application),
+        reached_by=_reached_by(job, application, family),
         connections=sum(known) if known and not job.finished else None,
         last_active=_last_active(job),
         idle_stops_at=job.idle.stops_at if job.idle is not None and job.idle.warned and not stopping else None,
     )
+
+
+def _reached_by(job: Job, application: Application | None, family: int | None) -> int | None:
+    """Known before anybody connects: an address of the other version could be admitted, and would never arrive."""
+    if application is None or family is None or job.finished:
+        return None
+    gateways = application.bound.get(job.cluster, {})
+    found = {gateways.get(service.gateway) for service in job.services} - {None}
+    return next(iter(found)) if found and family not in found else None
 
 
 def run_time(job: Job) -> int | None:

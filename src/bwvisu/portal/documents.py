@@ -127,6 +127,9 @@ class Access(Document):
     password: str
     native: str | None = None
     form: PostedForm | None = None
+    admission: str = "open"
+    """What the visitor's address needs: `open`, `needed`, `admitted`, `other-family`."""
+    view_only: bool = False
 
     @property
     def is_typed(self) -> bool:
@@ -149,6 +152,12 @@ class Application(Document):
     cluster_parameters: Mapping[str, Mapping[str, Any]] = {}
     extend_to: Mapping[str, int] = {}
     """By cluster: the longest run time in all, in minutes, that a job of it may be given; see `on`."""
+    view_only: bool = False
+    """It can let in who shall only see."""
+    bound: Mapping[str, Mapping[str, int | None]] = {}
+    """By cluster, where admitted addresses come in only: the IP version of each gateway; see `on`."""
+    shared_on: frozenset[str] = frozenset()
+    """Clusters whose sessions may be shared; see `on`."""
 
     def schema_for(self, cluster: str) -> Mapping[str, Any]:
         """The JSON Schema of its parameters there."""
@@ -156,8 +165,20 @@ class Application(Document):
 
     def on(self, clusters: Iterable["Cluster"]) -> Self:
         """The same, with what these clusters and its own maximum allow."""
+        clusters = tuple(clusters)
         found = {each.name: self._longest(each) for each in clusters}
-        return self.model_copy(update={"extend_to": {name: most for name, most in found.items() if most}})
+        bound = {
+            each.name: {gateway.name: gateway.address_family for gateway in each.gateways}
+            for each in clusters
+            if each.admission != "open"
+        }
+        return self.model_copy(
+            update={
+                "extend_to": {name: most for name, most in found.items() if most},
+                "bound": bound,
+                "shared_on": frozenset(each.name for each in clusters if each.sharing),
+            }
+        )
 
     def _longest(self, cluster: "Cluster") -> int:
         rules = self.schema_for(cluster.name).get("properties", {}).get("minutes", {})
@@ -193,6 +214,8 @@ class Gateway(Node):
 
     forwards: int
     drained: bool
+    address_family: int | None = None
+    """4 or 6."""
     connections: int | None = None
     vacated: bool = False
 
@@ -228,6 +251,8 @@ class Cluster(Document):
     detail: str = ""
     partitions: tuple[Partition, ...] | None = None
     limits: Limits = Limits()
+    admission: str = "open"
+    sharing: bool = False
 
 
 class ClusterList(Document):
@@ -263,6 +288,7 @@ class AuditEntry(Document):
     source: str | None = None
     job: str | None = None
     user: str | None = None
+    guest: str | None = None
     cluster: str | None = None
     gateway: str | None = None
     reason: str | None = None

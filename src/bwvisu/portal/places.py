@@ -4,7 +4,7 @@ import re
 
 LONGEST_WAY = 1000
 """Characters of an address to go back to: across a sign-in it travels in a cookie."""
-PAGES = re.compile(r"(/sessions|/applications)/[^/]+|/admin/sessions|/admin|/sign-in")
+PAGES = re.compile(r"(/sessions|/applications)/[^/]+|/admin/sessions|/admin|/sign-in|/shared")
 
 
 def own_page(where: str | None) -> str:

@@ -74,6 +74,28 @@ SAYINGS: Mapping[str, str] = {
     r"it is ending\.": _("It is ending."),
     r"it is over\.": _("It is over."),
     r"it was told to stop\.": _("It was told to stop."),
+    # who else may enter, and from where
+    r"is not an IP address": _("That is no IP address."),
+    r"is neither an IP address nor a network such as .*": _("That is neither an IP address nor a network."),
+    r"is a network; this site lets single .*": _("This site lets single addresses be admitted only."),
+    r"is too wide: .* networks from (?P<prefix>/\d+) be admitted": _("That network is too wide: at least %(prefix)s."),
+    r"is or holds .*, from which nobody reaches a gateway": _("Nobody reaches a session from that address."),
+    r".+ is IPv[46], and the job's gateway has an IPv(?P<version>[46]) address only; .*": _(
+        "The session is reached by IPv%(version)s only: admit the address that you have there."
+    ),
+    r"(?P<count>\d+) addresses are admitted already; revoke one of them": _(
+        "%(count)s addresses are admitted already: revoke one of them."
+    ),
+    r"it is shared (?P<count>\d+) times already; revoke one of them": _(
+        "It is shared %(count)s times already: revoke one of them."
+    ),
+    r"the job is over, or was told to stop": _("The session is over, or is being stopped."),
+    r"(?P<title>.+) cannot let somebody in who shall only see": _("%(title)s cannot let people in who only see."),
+    r"this link is not valid, or not any more": _("This link is not valid, or not any more."),
+    r"this site does not let jobs be shared": _("This site does not let sessions be shared."),
+    r"is not a user name of a cluster": _("No cluster has such a user name."),
+    r"owns the job": _("The session is yours already."),
+    r"this session is not shared with you any more\.": _("This session is not shared with you any more."),
 }
 """How the API says it (without the name in front, whatever the first letter's case), and how a page does."""
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
+from bwvisu.domain.origin import Address, plain_address
 from bwvisu.errors import UserError
 from bwvisu.portal.api import Api
 from bwvisu.portal.form import PREFIX
@@ -112,6 +113,17 @@ def api_of(request: Request) -> Api:
     """The REST API as the signed-in person may use it.  Raises SignInNeeded."""
     api: Api = request.app.state.api
     return api.acting_for(person_of(request).user)
+
+
+def visitor_of(request: Request) -> Address | None:
+    """Where the visitor's connection comes from; ``portal.trusted_proxies`` are believed.  None: not known."""
+    return plain_address(request.client.host) if request.client else None
+
+
+def family_of(request: Request) -> int | None:
+    """The visitor's IP version."""
+    address = visitor_of(request)
+    return address.version if address else None
 
 
 def administrator_of(request: Request) -> Api:

@@ -82,7 +82,8 @@ class Script(Protocol):
 
 def _alone(keys: Keys, job_id: JobId) -> tuple[str, ...]:
     """Keys of a job's records of which there is one."""
-    return keys.spec(job_id), keys.status(job_id), keys.secret(job_id), keys.notices(job_id), keys.admissions(job_id)
+    kinds = (keys.spec, keys.status, keys.secret, keys.notices, keys.admissions, keys.shares)
+    return tuple(key(job_id) for key in kinds)
 
 
 class Executor:

@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Self
 from urllib.parse import quote
 
-from bwvisu.domain.access import access_password
+from bwvisu.domain.access import access_password, view_password
 from bwvisu.domain.address import place
 from bwvisu.domain.application import Application, Form, Link, Native, fill
 from bwvisu.domain.job import JobId, Service
 from bwvisu.domain.lifecycle import State as JobState
+from bwvisu.domain.origin import Address
 from bwvisu.domain.principal import Principal
+from bwvisu.domain.share import Share
 from bwvisu.errors import Conflict, OperatorError
+from bwvisu.services.admissions import Standing, standing
 from bwvisu.services.bundles import bundle_of
-from bwvisu.services.context import Context, visible
+from bwvisu.services.context import Context
+from bwvisu.services.guests import enterable
 from bwvisu.services.state import Job
 from keyhole.proxy_config import ENTER, HTTPS, TOKEN
 
@@ -33,23 +38,48 @@ class Access:
     password: str = field(repr=False)
     native: str | None = field(default=None, repr=False)
     form: PostedForm | None = None
+    standing: Standing = Standing.OPEN
+    """What the asker's address needs."""
+    view_only: bool = False
+    """The password lets its holder see, and do nothing."""
+
+    def admitted(self) -> Self:
+        """The same, once the address was admitted."""
+        return replace(self, standing=Standing.ADMITTED)
 
 
-async def access(context: Context, principal: Principal, job_id: JobId) -> Access:
-    """Address and password of a job that is available.  Raises NotFound, Conflict (``job-not-available``)."""
-    job = await visible(context, principal, job_id)
+async def access(context: Context, principal: Principal, job_id: JobId, address: Address | None) -> Access:
+    """Address and password of an available job, for its owner and for those it is shared with.
+
+    ``address``: from where it will be entered; None: that is not known.
+    Raises NotFound, Conflict (``job-not-available``).
+    """
+    job, share = await enterable(context, principal, job_id)
+    return await access_by(context, job, share, address)
+
+
+async def access_by(context: Context, job: Job, share: Share | None, address: Address | None) -> Access:
+    """The same, for who is let in by ``share``; None: it is theirs.  Raises Conflict (``job-not-available``)."""
+    job_id = job.spec.id
     if job.status.state is not JobState.AVAILABLE or not job.status.services:
         raise Conflict(f"the job is {job.status.state}, not available", slug="job-not-available")
     application = (await bundle_of(context, job.spec)).application
     secret = await context.state.store.get(context.state.keys.secret(job_id))
     if secret is None:
         raise OperatorError(f"the secret of job {job_id} is not in the store")
-    found = hand_over(application, job, access_password(secret.value))
+    view_only = share is not None and share.view_only
+    password = view_password(secret.value) if view_only else access_password(secret.value)
+    opened = _through_proxy(context, application, job, hand_over(application, job, password))
+    return replace(opened, standing=await standing(context, job, address), view_only=view_only)
+
+
+def _through_proxy(context: Context, application: Application, job: Job, opened: Access) -> Access:
+    """The same, where a proxy stands before the job; it lets in for the host name of this service alone."""
     entrance = context.entrances.get(job.spec.cluster)
     if entrance is None:
-        return found
+        return opened
     service = _service(job, application)
-    return through_proxy(found, entrance.token(service.external_host, context.now().timestamp()))
+    return through_proxy(opened, entrance.token(service.external_host, context.now().timestamp()))
 
 
 def through_proxy(access: Access, token: str) -> Access:

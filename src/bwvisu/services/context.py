@@ -8,6 +8,7 @@ from typing import NoReturn
 from weakref import WeakValueDictionary
 
 import structlog
+from ulid import ULID
 
 from bwvisu.adapters.bundles import Catalogue
 from bwvisu.domain.job import JobId
@@ -42,6 +43,11 @@ class Context:
     bundles: dict[str, int] = field(default_factory=dict)
     """Digests of bundles that are stored, with the revision that created them."""
     turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
+    def new_id(self) -> str:
+        """A ULID in lower case: 48 bits of milliseconds, 80 bits of chance."""
+        milliseconds = int(self.now().timestamp() * 1000)
+        return str(ULID(milliseconds.to_bytes(6, "big") + self.random(10))).lower()
 
     def turn(self, of: str) -> asyncio.Lock:
         """Of requests that would only take a record away from each other, one at a time goes to etcd."""

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from bwvisu.adapters.job_script import KeyholeAddress, job_script
-from bwvisu.domain.access import access_password
+from bwvisu.domain.access import access_password, view_password
 from bwvisu.domain.job import JobId
 from bwvisu.domain.principal import Principal
 from bwvisu.errors import OperatorError
@@ -28,7 +28,7 @@ async def blanked_script(context: Context, principal: Principal, job_id: JobId) 
     bundle = await bundle_of(context, spec)
     stand_in = hashlib.sha256(f"stands in for the secret of {spec.id}".encode()).digest()
     text = job_script(bundle.source, spec, attempt, stand_in, await _keyhole(context, spec.cluster))
-    for derived in (access_password(stand_in), attempt_key(stand_in, attempt)):
+    for derived in (access_password(stand_in), view_password(stand_in), attempt_key(stand_in, attempt)):
         text = text.replace(derived, BLANK * len(derived))
     return text
 

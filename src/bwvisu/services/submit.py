@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple
 
-from ulid import ULID
-
 from bwvisu.adapters.bundles import Bundle
 from bwvisu.adapters.etcd import (
     Absent,
@@ -20,7 +18,7 @@ from bwvisu.adapters.etcd import (
     Put,
 )
 from bwvisu.adapters.records import encode
-from bwvisu.domain.job import JobId, JobSpec, Scalar
+from bwvisu.domain.job import JobSpec, Scalar
 from bwvisu.domain.principal import Principal
 from bwvisu.domain.quota import Places
 from bwvisu.errors import Fault, InvalidInput, NotFound, TryAgain, UserError
@@ -115,7 +113,7 @@ async def _draft(
     bundle, cluster = order.bundle, order.cluster
     await accounts.judge(context, cluster, request.user)
     spec = JobSpec(
-        id=_new_id(context),
+        id=context.new_id(),
         user=request.user,
         application=bundle.name,
         cluster=cluster,
@@ -259,9 +257,3 @@ def _cluster(context: Context, bundle: Bundle, name: str | None) -> str:
 def _uncarried(context: Context, bundle: Bundle, cluster: str) -> str:
     """What of an application the cluster's gateways cannot carry; empty: nothing."""
     return bundle.application.not_for_proxies if context.clusters[cluster].forwards.proxied else ""
-
-
-def _new_id(context: Context) -> JobId:
-    """A ULID in lower case: 48 bits of milliseconds, 80 bits of chance."""
-    milliseconds = int(context.now().timestamp() * 1000)
-    return str(ULID(milliseconds.to_bytes(6, "big") + context.random(10))).lower()

@@ -129,6 +129,30 @@ class SlurmSettings(Section):
     """Another run time for a job that waits or runs."""
 
 
+class AdmissionSettings(Section):
+    """What users may admit, where new connections pass only from admitted addresses."""
+
+    lasts: Duration = 12 * 3600
+    """Seconds after which an address must be admitted anew: the longest time, and what is meant where none is named."""
+    most: Annotated[int, Field(ge=1, le=1000)] = 32
+    """Most entries of one job at once."""
+    ipv4_prefix: Annotated[int, Field(ge=8, le=32)] = 32
+    """The widest IPv4 network that users may admit, by the length of its prefix; 32: single addresses only."""
+    ipv6_prefix: Annotated[int, Field(ge=16, le=128)] = 128
+    """The widest IPv6 network that users may admit, by the length of its prefix; 128: single addresses only."""
+
+
+class SharingSettings(Section):
+    """Whether owners let other people into their jobs."""
+
+    allowed: bool = True
+    """Whether they may."""
+    lasts: Duration = 24 * 3600
+    """Seconds after which a share is over: the longest time, and what is meant where none is named."""
+    most: Annotated[int, Field(ge=1, le=1000)] = 32
+    """Most shares of one job at once."""
+
+
 class ActivitySettings(Section):
     """How closely users' connections are watched, by one command per gateway and interval."""
 
@@ -154,6 +178,8 @@ class ForwardSettings(Section):
     admission: Literal["open", "owner-address"] = "open"
     """`open`: whoever knows a job's address reaches its application, which asks for its password.  `owner-address`: new
     connections pass only from addresses that were admitted for the job, see `docs/security.md`."""
+    admissions: AdmissionSettings = AdmissionSettings()
+    """What users may admit."""
     quarantine: Duration = 120
     """Seconds for which a port of an ended job is not given to another."""
     move_after: Annotated[Duration, Field(ge=15)] = 15
@@ -241,6 +267,8 @@ class ClusterSettings(Section):
     """How Slurm is asked."""
     forwards: ForwardSettings = ForwardSettings()
     """What jobs may be given on the gateways."""
+    sharing: SharingSettings = SharingSettings()
+    """Whether owners let other people into their jobs."""
     compute_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks of the compute nodes; forwards lead nowhere else."""
     keyhole_urls: tuple[Url, ...] = ()

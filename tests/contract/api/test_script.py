@@ -9,7 +9,7 @@ import pytest
 from bwvisu.adapters.etcd import Delete
 from bwvisu.adapters.job_script import KeyholeAddress
 from bwvisu.adapters.records import decode
-from bwvisu.domain.access import access_password
+from bwvisu.domain.access import access_password, view_password
 from bwvisu.domain.job import JobSpec, JobStatus
 from bwvisu.domain.lifecycle import Phase
 from bwvisu.reconcilers.scripts import Scripts
@@ -50,13 +50,13 @@ async def shown(api: Service, job_id: str) -> str:
     return answer.text
 
 
-async def submitted(api: Service, job_id: str, attempt: int) -> tuple[str, tuple[str, str]]:
+async def submitted(api: Service, job_id: str, attempt: int) -> tuple[str, tuple[str, ...]]:
     """What the leader gives to sbatch, and the secrets in it."""
     state = api.context.state
     spec = decode(JobSpec, (await api.records("specs"))[job_id].value)
     script = await Scripts(state.store, state.keys, KeyholeAddress(KEYHOLE))(spec, attempt)
     secret = (await api.records("secrets"))[job_id].value
-    return script.decode(), (access_password(secret), attempt_key(secret, attempt))
+    return script.decode(), (access_password(secret), view_password(secret), attempt_key(secret, attempt))
 
 
 def blanked(script: str, secrets: tuple[str, ...]) -> str:

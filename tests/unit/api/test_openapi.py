@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from bwvisu.api import models, oversight
+from bwvisu.api import models, oversight, sharing_models
 from bwvisu.api.app import routes
 from bwvisu.api.examples import EXAMPLES
 from bwvisu.api.openapi import operations
@@ -17,7 +17,9 @@ SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_is_what_would_be_answered(name: str) -> None:
-    model: type[BaseModel] = getattr(models, name, None) or getattr(oversight, name)
+    model: type[BaseModel] = next(
+        getattr(each, name) for each in (models, oversight, sharing_models) if hasattr(each, name)
+    )
     shown = model.model_validate(EXAMPLES[name]).model_dump(mode="json")
     assert shown == EXAMPLES[name]
     assert SCHEMAS[name]["examples"] == [EXAMPLES[name]]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bwvisu.api.rate import Gate, source_of
+from bwvisu.api.rate import Gate
+from bwvisu.api.source import source_of
 from bwvisu.settings import RateSettings
 
 RATE = RateSettings(requests_per_second=10, burst=3, stranger_requests_per_second=1, stranger_burst=2)

@@ -42,7 +42,14 @@ def lint(folder: Path) -> Report:
     else:
         renderings = Renderings.of(bundle)
         scripts = len(renderings.scripts)
-        found += [*_picture(bundle), *_unused(bundle), *_ports(bundle), *renderings.findings, *renderings.judge()]
+        found += [
+            *_picture(bundle),
+            *_unused(bundle),
+            *_ports(bundle),
+            *_view_only(bundle),
+            *renderings.findings,
+            *renderings.judge(),
+        ]
         found += _tools(renderings)
     unique = sorted(dict.fromkeys(found), key=lambda each: (each.level, each.file, each.line or 0))
     return Report(folder.name, tuple(unique), scripts, checked and scripts > 0)
@@ -84,6 +91,14 @@ def _ports(bundle: Bundle) -> Iterator[Finding]:
     for index in sorted({int(each) for each in re.findall(r"KEYHOLE_PORT([0-9]{1,5})\b", template)}):
         if requested and index >= requested:
             yield error("ports", TEMPLATE, f"uses KEYHOLE_PORT{index}, and asks for {requested} ports only")
+
+
+def _view_only(bundle: Bundle) -> Iterator[Finding]:
+    takes = "view_password" in bundle.source.template
+    if bundle.application.view_only and not takes:
+        yield error("view-only", TEMPLATE, "app.yaml says view_only, and nothing here takes access.view_password")
+    if takes and not bundle.application.view_only:
+        yield warning("view-only", "app.yaml", f"{TEMPLATE} takes access.view_password, and view_only is not said here")
 
 
 def _tools(renderings: Renderings) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from bwvisu.errors import InvalidInput, OperatorError
 
 TEMPLATE = "job.sh.j2"
 _FACTS = {"id": "01jd00000000000000000000aa", "user": "alice", "cluster": "main"}
-_ACCESS = batch_script.Access(password="example2password")  # noqa: S106  # opens nothing
+_ACCESS = batch_script.Access("example2password", "example2view")  # opens nothing
 _VALUE = re.compile(r"bwvisu_value_[0-9]+=")
 _HOLE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
 

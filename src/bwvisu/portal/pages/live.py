@@ -17,7 +17,7 @@ from bwvisu.portal.look import Look
 from bwvisu.portal.metrics import STREAM
 from bwvisu.portal.pages.sessions import cards, titles
 from bwvisu.portal.session import seconds_left
-from bwvisu.portal.web import Pages, TheApi
+from bwvisu.portal.web import Pages, TheApi, family_of
 from bwvisu.rest import Json, Picture, Removed
 from bwvisu.settings import PortalSettings
 
@@ -63,6 +63,7 @@ class Stream:
         self._request = request
         self._api = api
         self._look = look
+        self._family = family_of(request)
         self._job = job
         """The only one that the page shows; empty: all."""
         self._picture = Picture()
@@ -120,7 +121,7 @@ class Stream:
                 await self._say("sessions", await self._one(Job.model_validate(change)))
 
     async def _one(self, job: Job) -> str:
-        shown = cards([job], self._applications)[0]
+        shown = cards([job], self._applications, self._family)[0]
         card = self._look.text(self._request, "part_card.html", card=shown, oob=True, alone=bool(self._job))
         if not self._job:
             return card
@@ -132,7 +133,9 @@ class Stream:
 
     def _whole(self) -> str:
         jobs = [Job.model_validate(job) for job in self._picture.jobs.values()]
-        return self._look.text(self._request, "part_cards.html", cards=cards(jobs, self._applications), oob=True)
+        return self._look.text(
+            self._request, "part_cards.html", cards=cards(jobs, self._applications, self._family), oob=True
+        )
 
     async def _say(self, event: str, html: str) -> None:
         # a log may hold any of the three line ends, and must not end our event

@@ -3,20 +3,20 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
 from bwvisu.errors import BwvisuError, TryAgain, UserError
 from bwvisu.portal import form as forms
+from bwvisu.portal import guests
 from bwvisu.portal.api import Api
 from bwvisu.portal.cards import Card, card, run_time
 from bwvisu.portal.documents import Application, Cluster, Job
 from bwvisu.portal.places import own_page
 from bwvisu.portal.sayings import said
 from bwvisu.portal.texts import _
-from bwvisu.portal.web import Pages, PostedForm, TheApi, redirect, tell
+from bwvisu.portal.web import Pages, PostedForm, TheApi, family_of, redirect, tell, visitor_of
 
 router = APIRouter()
 
@@ -38,18 +38,24 @@ async def _clusters(api: Api) -> tuple[Cluster, ...]:
         return ()
 
 
-def cards(jobs: Iterable[Job], applications: dict[str, Application]) -> list[Card]:
-    """The newest first; those that have ended after all others."""
+def cards(jobs: Iterable[Job], applications: dict[str, Application], family: int | None = None) -> list[Card]:
+    """The newest first; those that have ended after all others.  ``family``: the visitor's IP version."""
     now = datetime.now(UTC)
     ordered = sorted(jobs, key=lambda job: (not job.finished, job.created_at, job.id), reverse=True)
-    return [card(job, applications.get(job.application), now) for job in ordered]
+    return [card(job, applications.get(job.application), now, family) for job in ordered]
 
 
 @router.get("/")
 async def sessions(request: Request, api: TheApi, look: Pages) -> Response:
     """The first page."""
-    page, applications = await asyncio.gather(api.jobs(), titles(api))
-    return look.page(request, "sessions.html", cards=cards(page.items, applications), more=page.next_cursor is not None)
+    page, applications, shared = await asyncio.gather(api.jobs(), titles(api), guests.shared_with(api))
+    return look.page(
+        request,
+        "sessions.html",
+        cards=cards(page.items, applications, family_of(request)),
+        more=page.next_cursor is not None,
+        shared=[(each, applications.get(each.application)) for each in shared],
+    )
 
 
 @router.get("/sessions/{job_id}")
@@ -58,12 +64,20 @@ async def details(request: Request, api: TheApi, look: Pages, job_id: str) -> Re
     job, applications = await api.job(job_id), await titles(api)
     application = applications.get(job.application)
     schema = application.schema_for(job.cluster) if application else {}
+    log, (shares, admissions) = await asyncio.gather(_log_of(api, job_id), guests.let_in(api, job))
+    visitor = visitor_of(request)
     return look.page(
         request,
         "details.html",
-        card=card(job, application, datetime.now(UTC)),
-        log=await _log_of(api, job_id),
+        card=card(job, application, datetime.now(UTC), family_of(request)),
+        log=log,
         values=forms.shown(schema, job.parameters),
+        shares=shares,
+        admissions=admissions,
+        can_share=application is not None and job.cluster in application.shared_on,
+        is_bound=application is not None and job.cluster in application.bound,
+        view_only=application is not None and application.view_only,
+        visitor=str(visitor) if visitor else "",
     )
 
 
@@ -118,25 +132,6 @@ async def keep(request: Request, api: TheApi, look: Pages, form: PostedForm, job
     else:
         tell(request, words.gettext("The session is kept."))
     return redirect(own_page(form.get("back")))
-
-
-@router.post("/sessions/{job_id}/connect")
-async def connect(request: Request, api: TheApi, look: Pages, form: PostedForm, job_id: str) -> Response:  # noqa: ARG001
-    """Open the application signed in: a page of ours that posts its form, or shows what to type.
-
-    Asked by POST, so that no foreign page can have secrets given out; and no secret is in any address.
-    """
-    job, access = await api.job(job_id), await api.access(job_id)
-    target = access.form.action if access.form else access.url
-    parts = urlsplit(target)
-    applications = await titles(api)
-    return look.page(
-        request,
-        "connect.html",
-        forms=[f"{parts.scheme}://{parts.netloc}"] if access.form else [],
-        card=card(job, applications.get(job.application), datetime.now(UTC)),
-        access=access,
-    )
 
 
 async def _log_of(api: Api, job_id: str) -> str:

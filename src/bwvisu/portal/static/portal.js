@@ -181,6 +181,26 @@ document.addEventListener("htmx:pushedIntoHistory", (event) => {
   document.querySelector(".look [name=back]")?.setAttribute("value", event.detail.path);
 });
 
+// ---- links that share a session --------------------------------------------------------------------------------
+
+// The code stands behind the #, which no server sees.  Across a sign-in it waits in this tab; then it is posted.
+const SHARED = /^#[0-9a-z]{26}-[a-z2-7]{32}$/;
+
+function followSharedLink() {
+  if (SHARED.test(location.hash) && ["/shared", "/sign-in"].includes(location.pathname)) {
+    sessionStorage.setItem("shared", location.hash.slice(1));
+    history.replaceState(history.state, "", location.pathname + location.search);
+  }
+  const field = document.querySelector("[data-shared-code]");
+  const code = sessionStorage.getItem("shared");
+  if (!field || !code) return;
+  sessionStorage.removeItem("shared");
+  field.value = code;
+  field.form.requestSubmit();
+}
+
+globalThis.addEventListener("hashchange", followSharedLink);
+
 // A menu closes where Escape is pressed or something else is clicked.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
@@ -197,6 +217,7 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("htmx:oobAfterSwap", () => { tick(); watch(false); });
 prepare(document);
+followSharedLink();
 offerNotifications();
 tick();
 watch(true);

@@ -117,6 +117,15 @@ def test_a_port_on_which_nothing_listens(look: Look) -> None:
     assert (finding.rule, finding.message) == ("ports", "nothing listens on KEYHOLE_PORT0, the port web")
 
 
+def test_onlookers_are_promised_where_they_are_let_in_and_nowhere_else(look: Look) -> None:
+    promised = one(look(app=f"{APP}view_only: true\n"))
+    assert (promised.level, promised.rule, promised.where) == (Level.ERROR, "view-only", "job.sh.j2")
+    takes = f"{TEMPLATE}VIEW={{{{ access.view_password }}}} server\n"
+    kept_quiet = [each.rule for each in look(template=takes).findings]
+    assert "view-only" in kept_quiet
+    assert "view-only" not in [each.rule for each in look(app=f"{APP}view_only: true\n", template=takes).findings]
+
+
 def test_pictures_and_readmes(look: Look) -> None:
     finding = one(look(icon=ICON.replace("/>", "><script/></svg>")))
     assert (finding.level, finding.file) == (Level.ERROR, "icon.svg")

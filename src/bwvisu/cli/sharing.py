@@ -1,0 +1,164 @@
+"""``bwvisu job admit``, ``admissions``, ``share``, ``shares``: who else may enter a job, and from where."""
+
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+from rich.text import Text
+
+from bwvisu.cli import display
+from bwvisu.cli.naming import find
+from bwvisu.cli.options import JobName, with_api
+from bwvisu.cli.output import AsJson, hint, notice, plain, print_json
+from bwvisu.cli.progress import now_utc
+from bwvisu.cli.rest import Rest, persistently
+from bwvisu.rest import Json
+
+Minutes = Annotated[
+    int | None,
+    typer.Option("--minutes", "-m", min=1, help="How long.", show_default="as long as the site lets it"),
+]
+
+
+@with_api
+def admit(
+    rest: Rest,
+    job: JobName,
+    address: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ADDRESS]",
+            help="An IPv4 or IPv6 address, or where the site allows it a network.",
+            show_default="the one that you ask from",
+        ),
+    ] = None,
+    minutes: Minutes = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Let connections to a job pass from an address, where the cluster lets admitted ones pass only.
+
+    May be repeated: an address that is admitted already is for longer then.
+    """
+    body: Json = {"address": address, "minutes": minutes}
+    entry = persistently(lambda: rest.call("POST", f"/jobs/{find(rest, job)}/admissions", json=body))
+    if as_json:
+        print_json(entry)
+    else:
+        typer.echo(f"{plain(entry['address'])} is admitted until {_clock(entry)}")
+
+
+@with_api
+def admissions(
+    rest: Rest,
+    job: JobName,
+    revoke: Annotated[
+        list[str],
+        typer.Option("--revoke", metavar="ADDRESS", help="Cut what comes from there; an address or an entry's id."),
+    ] = [],  # noqa: B006 typer copies it
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List from where a job may be entered, or revoke addresses."""
+    path = f"/jobs/{find(rest, job)}/admissions"
+    for wanted in revoke:
+        ids = [each["id"] for each in rest.call("GET", path)["items"] if wanted in (each["id"], each["address"])]
+        if not ids:
+            notice(f"{wanted} is not admitted")
+        _revoke(rest, path, ids)
+    found = rest.call("GET", path)["items"]
+    if as_json:
+        print_json(found)
+    elif not found and display.on_terminal():
+        hint("No address is admitted.")
+    else:
+        shown = display.columns("ID", "Address", "User", "Until", "Note")
+        for each in found:
+            came = "by a share" if each["share"] else ""
+            cells = (each["id"], each["address"], each["user"], _clock(each), came)
+            shown.add_row(*(Text(plain(cell)) for cell in cells))
+        display.show(shown)
+
+
+@with_api
+def share(
+    rest: Rest,
+    job: JobName,
+    user: Annotated[
+        str | None,
+        typer.Option("--with", metavar="USER", help="The person.", show_default="a link, for whoever opens it"),
+    ] = None,
+    minutes: Minutes = None,
+    *,
+    view_only: Annotated[bool, typer.Option("--view-only", help="They see, and do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let somebody else into a job: a person, or whoever opens a link after signing in at the portal.
+
+    A link's code is printed once, here: it opens at the portal under /shared.
+    """
+    body: Json = {"user": user, "view_only": view_only, "minutes": minutes}
+    made = rest.call("POST", f"/jobs/{find(rest, job)}/shares", json=body)
+    if as_json:
+        print_json(made)
+    elif made["token"]:
+        typer.echo(plain(made["token"]))
+        hint(f"At the portal: /shared#{made['token']}, until {_clock(made)}. Whoever has it comes in.")
+    else:
+        typer.echo(f"{plain(made['user'])} may enter until {_clock(made)}")
+
+
+@with_api
+def shares(
+    rest: Rest,
+    job: JobName,
+    revoke: Annotated[
+        list[str],
+        typer.Option("--revoke", metavar="SHARE", help="Let them in no more; a share's id, or a person."),
+    ] = [],  # noqa: B006 typer copies it
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List whom a job is shared with, or share it no more."""
+    path = f"/jobs/{find(rest, job)}/shares"
+    for wanted in revoke:
+        ids = [each["id"] for each in rest.call("GET", path)["items"] if wanted in (each["id"], each["user"])]
+        if not ids:
+            notice(f"it is not shared with {wanted}")
+        _revoke(rest, path, ids)
+    found = rest.call("GET", path)["items"]
+    if as_json:
+        print_json(found)
+    elif not found and display.on_terminal():
+        hint("It is shared with nobody.")
+    else:
+        shown = display.columns("ID", "With", "Until", "Note")
+        for each in found:
+            note = "sees only" if each["view_only"] else ""
+            cells = (each["id"], each["user"] or "whoever has the link", _clock(each), note)
+            shown.add_row(*(Text(plain(cell)) for cell in cells))
+        display.show(shown)
+
+
+def admit_where_needed(rest: Rest, job_id: str, access: Json) -> Json:
+    """Have our own address admitted before the browser knocks; the access as it is then.
+
+    Where the gateway has an address of the other family only, that is told: another way may lead there.
+    """
+    needs = access.get("admission", "open")
+    if needs == "other-family":
+        notice("The job's gateway cannot be reached from the address that you ask from: its IP version is another one.")
+    if needs not in {"needed", "admitted"}:
+        return access
+    persistently(lambda: rest.call("POST", f"/jobs/{job_id}/admissions", json={}))
+    return {**access, "admission": "admitted"}
+
+
+def _revoke(rest: Rest, path: str, ids: list[str]) -> None:
+    for each in ids:
+        persistently(lambda each=each: rest.answer("DELETE", f"{path}/{quote(each, safe='')}"))  # type: ignore[misc]
+
+
+def _clock(entry: Json) -> str:
+    return display.clock(datetime.fromisoformat(entry["expires_at"]), now_utc())
