@@ -97,7 +97,13 @@ class GatewayLoops:
         knocker = Knocker(gateway=gateway, shell=shell, reach=self._reach, clock=clock)
         yield self._loop(f"knock:{gateway.name}", knocker.reconcile, interval=KNOCK_EVERY)
         watch = ActivityWatch(
-            gateway=gateway, books=books, shell=shell, board=self._boards.activity, clock=clock, wall=self._base.wall
+            gateway=gateway,
+            books=books,
+            shell=shell,
+            board=self._boards.activity,
+            clock=clock,
+            wall=self._base.wall,
+            installation=self._installation,
         )
         yield self._loop(f"activity:{gateway.name}", watch.reconcile, interval=self._activity_every)
 
