@@ -43,6 +43,8 @@ class Flow(NamedTuple):
     bytes_in: int | None
     """From the user, headers included; None: it is not counted."""
     bytes_out: int | None
+    attended: bool = False
+    """Somebody is there as long as it is: a proxy keeps no connection of a user who has vanished."""
 
 
 class Listed(NamedTuple):
@@ -110,7 +112,7 @@ def look(before: Use | None, flows: Iterable[Flow], at: Instant, *, counted: boo
     earlier = before.flows if before is not None else {}
     grown = [_growth(totals, earlier.get(key)) for key, totals in fresh.items()] if whole else []
     start = before.totals if before is not None else known or Totals(0, 0)
-    active = any(growth.active for growth in grown)
+    active = any(growth.active for growth in grown) or any(flow.attended for flow in present)
     unclear = any(flow.established and flow.bytes_in is None for flow in present)
     unbroken = before is not None and before.counted and at.clock - before.at.clock <= GAP and not unclear
     return Use(

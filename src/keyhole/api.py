@@ -139,11 +139,12 @@ class _Keyhole:
         return [
             {
                 "internal_port": forward.internal_port,
-                "external_host": grant.external_host,
-                "external_port": forward.external_port,
+                "external_host": host,
+                "external_port": port,
                 "gateway": grant.gateway,
             }
             for forward in grant.forwards
+            for host, port in [grant.public(forward)]
         ]
 
     async def _authenticated(self, request: Request, job_id: str, call: str, form: type[_Body]) -> _Body:

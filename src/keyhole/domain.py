@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
 
+Choice = Literal["auto", "nftables", "iptables", "proxy"]
+"""What the settings may name to carry a gateway's forwards; ``auto``: nftables where it works, else iptables."""
 Family = Literal[4, 6]
 """Of addresses: IPv4 or IPv6."""
 Network = IPv4Network | IPv6Network
@@ -141,15 +143,22 @@ class Grant(Stored):
     restart: int
     gateway: str
     external_host: str
-    """Under which users reach the gateway for this job."""
+    """Under which users reach the gateway for this job; may hold ``{port}``, see `public`."""
     hosts: tuple[str, ...]
     forwards: tuple[Forward, ...]
     phase: GrantPhase
+    public_port: int | None = None
+    """The one port of a gateway that tells forwards apart by their host names; None: each has its external port."""
 
     @property
     def run(self) -> Run:
         """Whose forwards these are."""
         return Run(self.attempt, self.restart)
+
+    def public(self, forward: Forward) -> tuple[str, int]:
+        """Host and port under which users reach one of the forwards: the only place that knows."""
+        host = self.external_host.replace("{port}", str(forward.external_port))
+        return host, self.public_port or forward.external_port
 
 
 class Refusal(Stored):
@@ -212,9 +221,13 @@ class Gateway:
     internal_ip: str
     external_ip: str
     external_host: str = ""
-    """Name that users see; may hold ``{id}``.  Empty: the external address."""
+    """Name that users see; may hold ``{id}`` and, behind a proxy, ``{port}``.  Empty: the external address."""
     sudo: str = "sudo -n"
     """Put before the few commands that need root; empty where the middleware's user is root on the gateway."""
+    public_port: int | None = None
+    """Where users reach its proxy; None: it has none, and each forward is reached at its external port."""
+    proxy_socket: str = ""
+    """Absolute path of HAProxy's stats socket there; empty: there is none, and never was."""
 
     @property
     def family(self) -> Family:
@@ -231,7 +244,7 @@ class ForwardPolicy:
     """A cluster's rules for forwards; seconds and port numbers."""
 
     compute_networks: tuple[IPv4Network | IPv6Network, ...]
-    backend: Literal["auto", "nftables", "iptables"] = "auto"
+    backend: Choice = "auto"
     first_port: int = 50000
     last_port: int = 60000
     max_per_job: int = 100

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from keyhole.activity import Flow, Listed
 from keyhole.domain import Family, Fence, Gateway, host_name
 from keyhole.interfaces import Answer, NoAnswer
-from keyhole.nat.model import Backend, Listing, Passage, Table, Target
+from keyhole.nat.model import Backend, Listing, Passage, Table, Target, frame_name
+from keyhole.proxy_scripts import LOAD_PROXY, TRAFFIC_PROXY
 from keyhole.scripts import FLOWS, LOAD, LOOK, PROBE, RESOLVE
 
 _FAMILIES: Mapping[Family, str] = {4: "ip", 6: "ip6"}
@@ -43,6 +44,24 @@ class Unanswered(NamedTuple):
     reason: str
 
 
+class Traffic(NamedTuple):
+    """Of one external port at a proxy, since HAProxy was started or the port was quiet for a day."""
+
+    connections: int
+    """Requests, and connections that became something else (WebSockets), which are served now."""
+    received: int
+    """Bytes from users; a connection that lives on is counted as it goes."""
+    sent: int
+    """Bytes to users."""
+
+    def flows(self, target: Target) -> list[Flow]:
+        """As conntrack would list its connections; the first has all bytes, so that none is counted twice."""
+        present = self.connections > 0
+        first = Flow(("proxy", "", 0), target, present, self.received, self.sent, attended=present)
+        more = (("proxy", "", number) for number in range(1, self.connections))
+        return [first, *(Flow(key, target, established=True, bytes_in=0, bytes_out=0) for key in more)]
+
+
 class Loaded(NamedTuple):
     """Rules loaded, connections cut."""
 
@@ -72,8 +91,13 @@ class Guard(NamedTuple):
 
 
 def look(guard: Guard, table: str, *, flows: bool = False) -> Remote:
-    """List the packet filters; ``table``: the name that nftables knows ours by; ``flows``: and what is translated."""
-    return Remote(LOOK, (*guard.args(), table, _FAMILIES[guard.gateway.family], "flows" if flows else ""), b"")
+    """List the packet filters and the proxy's map, and, with ``flows``, what is translated.
+
+    ``table``: the name that nftables and HAProxy know ours by.
+    """
+    args, gateway = guard.args(), guard.gateway
+    own = (table, _FAMILIES[gateway.family], "flows" if flows else "", gateway.proxy_socket)
+    return Remote(LOOK, (*args, *own), b"")
 
 
 def load(guard: Guard, backend: Backend, rules: str, cuts: Iterable[tuple[int, str, Target]]) -> Remote:
@@ -81,7 +105,15 @@ def load(guard: Guard, backend: Backend, rules: str, cuts: Iterable[tuple[int, s
     lines = (f"#cut {port} {source} {target.address} {target.port}" for port, source, target in cuts)
     # The trailing newlines that `$(cat)` strips must not be counted.
     text = "\n".join(filter(None, [rules, *lines])).rstrip("\n").encode()
+    if backend == "proxy":
+        own = (frame_name(guard.installation), str(len(text)), guard.gateway.proxy_socket)
+        return Remote(LOAD_PROXY, (*guard.args(), *own), text)
     return Remote(LOAD, (*guard.args(), backend, str(len(text)), _FAMILIES[guard.gateway.family]), text)
+
+
+def traffic(gateway: Gateway, installation: str) -> Remote:
+    """What has passed a gateway's proxy, which conntrack does not see by forward."""
+    return Remote(TRAFFIC_PROXY, (gateway.sudo, frame_name(installation), gateway.proxy_socket), b"")
 
 
 def probe(gateway: Gateway, targets: Iterable[Target]) -> Remote:
@@ -112,12 +144,12 @@ def read_look(answer: Answer | NoAnswer) -> Listing | Fenced | Unanswered:
     if not isinstance(body, str):
         return body if isinstance(body, Fenced | Unanswered) else Unanswered(body.reason)
     sections = dict(_sections(body))
-    works, nft = "works" in sections, sections.get("nft")
-    if not works and sections.get("nat") is None:
+    works, proxy = "works" in sections, sections.get("proxy")
+    if not works and sections.get("nat") is None and proxy is None:
         return Unanswered("neither nft nor iptables-save works here")
     flows = _passages(sections["flows"]) if "flows" in sections else None
-    nft, blind = nft if works else None, "blind" in sections
-    return Listing(works, nft, sections.get("nat"), sections.get("filter"), blind, flows)
+    nft, blind = sections.get("nft") if works else None, "blind" in sections
+    return Listing(works, nft, sections.get("nat"), sections.get("filter"), blind, flows, proxy)
 
 
 def read_load(answer: Answer | NoAnswer) -> Loaded | Fenced | Refused | Uncut | Unanswered:
@@ -147,6 +179,19 @@ def read_resolve(answer: Answer | NoAnswer) -> Mapping[str, Sequence[str]] | Una
         name, _, address = line.partition(" ")
         if address:
             found.setdefault(name, []).append(address)
+    return found
+
+
+def read_traffic(answer: Answer | NoAnswer) -> Mapping[int, Traffic] | Unanswered:
+    """External port -> what has passed; ports that nobody has asked for are missing."""
+    body = _body(answer)
+    if not isinstance(body, str):
+        return Unanswered(str(body))
+    found = {}
+    for line in body.splitlines():
+        counted = {name: int(number) for name, number in re.findall(r"\b(\w+)=([0-9]{1,20})\b", line)}
+        if {"key", "conn_cur", "bytes_in_cnt", "bytes_out_cnt"} <= counted.keys():
+            found[counted["key"]] = Traffic(counted["conn_cur"], counted["bytes_in_cnt"], counted["bytes_out_cnt"])
     return found
 
 

@@ -17,7 +17,7 @@ Beside the commands of ``sudo`` (iptables, iptables-save, iptables-restore or th
 needs ``flock``, ``nc``, ``getent`` and ``xargs -P``.
 """
 
-_PRELUDE = """\
+PRELUDE = """\
 set -u
 umask 077
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin:/usr/local/sbin"
@@ -40,7 +40,7 @@ flows() {
 }
 """
 
-_FENCE = """\
+FENCE = """\
 dir=$HOME/.bwvisu file=$HOME/.bwvisu/$2
 mkdir -p "$dir" && touch "$file.lock" || end fault cannot write "$dir"
 exec 9>>"$file.lock"
@@ -59,11 +59,34 @@ if [ "$3 $4" != "$generation $epoch" ]; then
 fi
 """
 
+INPUT = """\
+# All of stdin first: a connection that dies half-way must not load half a table.
+input=$(cat)
+[ "${#input}" -eq "$6" ] || end fault truncated
+"""
+
+MAP = """\
+ask() { timeout 10 nc -U "$socket" 2>/dev/null; }
+plain() { sed -n 's/^0x[0-9a-f]* //p' | sort; }
+map_path() {
+    maps=$(printf 'show map\\n' | ask)
+    case $maps in *"# id (file)"*) ;; *) return 1 ;; esac
+    printf '%s\\n' "$maps" | sed -n "s|^[0-9-]* (\\([^ ]*/$table\\.map\\)) .*|\\1|p"
+}
+entries() {
+    shown=$(printf 'show map %s;show map\\n' "$1" | ask)
+    case $shown in *"# id (file)"*) ;; *) return 1 ;; esac
+    printf '%s\\n' "${shown%%"# id (file)"*}" | sed '/^$/d'
+}
+"""
+"""Functions that ask HAProxy at ``$socket`` for the map of ``$table``; status 1: it did not answer in full."""
+
 LOOK = (
-    _PRELUDE
-    + _FENCE
+    PRELUDE
+    + FENCE
+    + MAP
     + """\
-table=$5 family=$6 nl='
+table=$5 family=$6 socket=$8 nl='
 '
 """
     + _FAMILY
@@ -108,10 +131,24 @@ elif [ -e "$file.seen" ] && command -v "$iptables-save" >/dev/null; then
     printf '== blind 0\\n\\n'
 fi
 [ -z "$7" ] || section flows flows
+if [ -e "$file.proxy" ] || { [ -n "$socket" ] && [ -e "$socket" ]; }; then
+    failed=1 ours=''
+    if path=$(map_path); then
+        failed=0
+        if [ -n "$path" ]; then
+            out=$(entries "$path") || failed=1
+            ours=${out:+yes}
+            printf '== proxy %s\\n%s\\n' "$failed" "$out"
+        fi
+    fi
+    remember proxy
+fi
 end ok
 """
 )
-"""Arguments: sudo, file, generation, epoch, nft table, family, whether to list flows (empty: no).
+"""Arguments: sudo, file, generation, epoch, name of ours, family, whether to list flows (empty: no), HAProxy's socket.
+
+Where the socket's path is empty or leads nowhere, there is no proxy; a map is listed where HAProxy has ours.
 
 Prints each listing as a section with its exit status.  ``fault`` where a filter that may hold rules of ours cannot be
 listed.  A section ``blind``: ``iptables-save`` is here, has worked before, and does not now; foreign rules may be there
@@ -119,14 +156,10 @@ unseen.
 """
 
 LOAD = (
-    _PRELUDE
-    + """\
-# All of stdin first: a connection that dies half-way must not load half a table.
-input=$(cat)
-family=$7
-[ "${#input}" -eq "$6" ] || end fault truncated
-"""
-    + _FENCE
+    PRELUDE
+    + INPUT
+    + "family=$7\n"
+    + FENCE
     + _FAMILY
     + """\
 [ -e "$file.$5" ] || touch "$file.$5" || end fault cannot write "$file.$5"
@@ -155,7 +188,7 @@ Lines ``#cut port source address inner`` name them; ``*``: whatever their source
 """
 
 PROBE = (
-    _PRELUDE
+    PRELUDE
     + """\
 command -v nc >/dev/null || end fault nc is missing
 xargs -P 32 -n "$2" sh -c '
@@ -170,7 +203,7 @@ end ok
 """Arguments: sudo (unused), targets per process.  Stdin: lines ``address:port``, IPv6 in brackets."""
 
 RESOLVE = (
-    _PRELUDE
+    PRELUDE
     + """\
 xargs -P 16 -n 1 sh -c '
     getent "ahostsv$0" "$1" | while read -r address kind _; do
@@ -183,7 +216,7 @@ end ok
 
 
 FLOWS = (
-    _PRELUDE
+    PRELUDE
     + """\
 printf 'counted %s\\n' "$(cat /proc/sys/net/netfilter/nf_conntrack_acct 2>/dev/null)"
 $sudo conntrack -L -f "$2" -p tcp --dst-nat -o id 2>/dev/null || end fault conntrack does not work here

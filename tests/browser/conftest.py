@@ -14,6 +14,7 @@ from bwvisu.cli.local import LocalService, install_terminal, shipped_application
 from bwvisu.sandbox import Sandbox
 from tests.support.browser import chromium, new_page
 from tests.support.portal_pages import Portal
+from tests.support.proxies import names_of_gateways
 from tests.support.world import Person, service_in
 
 AWAY = "away"
@@ -50,9 +51,9 @@ def out_of_reach(cluster: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def browser(sandbox: Sandbox) -> Iterator[Browser]:
     """Closed before other suites begin: Playwright keeps this thread's event loop for itself."""
-    with chromium() as browser:
+    with chromium(names=names_of_gateways(sandbox)) as browser:
         yield browser
 
 

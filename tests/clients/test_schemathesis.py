@@ -15,7 +15,12 @@ from tests.support.clients import output
 from tests.support.etcd import EtcdCluster
 
 HERE = Path(__file__).parent
-NEW_JOB = {"user": {"enum": ["alice"]}, "application": {"enum": ["probe"]}, "cluster": {"enum": ["main", None]}}
+NEW_JOB = {
+    "user": {"enum": ["alice"]},
+    "application": {"enum": ["probe"]},
+    "cluster": {"enum": ["main", None]},
+    "idle_stop_minutes": {"enum": [None, 0, 10, 60]},
+}
 VARIABLES = {"many": {"enum": ["5", "60"]}, "note": {"type": "string", "pattern": "^[A-Za-z0-9./_-]{0,100}$"}}
 ORIGINAL_NEW_JOB = {
     "uid": {"enum": ["alice"]},

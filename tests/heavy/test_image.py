@@ -1,6 +1,9 @@
 """The image, made by the Dockerfile's own steps on a plain Debian 12, serves read-only and without rights."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +21,7 @@ from tests.support.container import Container
 from tests.support.etcd import EtcdCluster
 from tests.support.waiting import free_port, until
 
+pytestmark = pytest.mark.timeout(1800)  # whichever test comes first makes the image
 MOST = 300
 """Megabytes that the image may take, Debian's own 100 included."""
 
@@ -26,9 +30,20 @@ MOST = 300
 def image() -> Iterator[Path]:
     """The folder of `scripts.image`; its place must be open to the image's user."""
     with tempfile.TemporaryDirectory(prefix="bwv-image-", dir="/var/tmp") as folder:
-        subprocess.run([sys.executable, "-m", "scripts.image", folder], cwd=ROOT, check=True)
+        build(folder)
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+def build(folder: str) -> None:
+    """Minutes; when it is interrupted, no step of it goes on."""
+    argv = [sys.executable, "-m", "scripts.image", folder]
+    with subprocess.Popen(argv, cwd=ROOT, start_new_session=True) as process:
+        try:
+            assert process.wait() == 0
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +90,6 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("role", ["api", "keyhole"])
 def test_a_role_of_the_chart_serves_read_only_and_without_rights(
     image: Path, kubernetes: Kubernetes, role: str
@@ -109,3 +123,9 @@ def test_it_is_small_and_holds_no_compiler_and_no_pip(image: Path) -> None:
     programs = {path.name for folder in ("usr/bin", "opt/bwvisu/bin") for path in (root / folder).iterdir()}
     assert not programs & {"gcc", "cc", "pip", "pip3", "git", "curl"}
     assert "bwvisu" in programs
+
+
+def test_the_portals_scripts_and_translations_are_in_it(image: Path) -> None:
+    (portal,) = (image / "image" / "opt" / "bwvisu" / "lib").glob("python3*/site-packages/bwvisu/portal")
+    assert (portal / "static" / "vendor" / "htmx.min.js").is_file()
+    assert {path.name for path in portal.glob("locale/*/LC_MESSAGES/*")} >= {"messages.mo"}

@@ -128,7 +128,22 @@ MUTANTS = (
     Mutant(
         "conntrack flush",
         "keyhole/reconciler/sync.py",
-        (("cuts = remote.cuts_of(change.remove, work.closing)", "cuts = remote.cuts_of()"),),
+        (("cuts = remote.cuts_of(ended(change, work.desired), work.closing, flows=strangers)", "cuts = []"),),
+    ),
+    Mutant(
+        "admission",
+        "keyhole/reconciler/sync.py",
+        (("return sources(self._books.admitted(job_id), self._gateway.family)", "return None"),),
+    ),
+    Mutant(
+        "end of an admission",
+        "bwvisu/reconcilers/keyhole_host.py",
+        (("if each.expires_at > now and (addresses", "if (addresses"),),
+    ),
+    Mutant(
+        "cut of those who are shut out",
+        "keyhole/reconciler/sync.py",
+        (("strangers = trespassing(picture.flows or frozenset(), work.desired)", "strangers = []"),),
     ),
 )
 

@@ -85,7 +85,7 @@ async def test_fault_20_a_gateway_that_is_away_for_long_gets_nothing_new_and_los
     await scene.reaches(people[0], Phase.FINISHED)
     new = [await scene.served("bob") for _ in range(PER_GATEWAY - 1)]
     assert {scene.forward(person)[0] for person in new} == {other}
-    place = (stale.internal_address, stale.internal_port)
+    place = Target(stale.internal_address, stale.internal_port)
     await scene.never(lambda: place in places(scene), "its host's port has a new tenant", AWAY)
     assert scene.leads(gone, stale.external_port) == place
     late = await scene.wanted("carol")
@@ -103,9 +103,9 @@ async def test_fault_20_a_gateway_that_is_away_for_long_gets_nothing_new_and_los
     assert first == [{}], "the first load takes the stale rule away, and nothing else"
 
 
-def places(scene: Scene) -> set[tuple[str, int]]:
+def places(scene: Scene) -> set[Target]:
     """Where applications listen that were begun since the first one was ended."""
-    return {(target.address, target.port) for target in scene.listeners}
+    return set(scene.listeners)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -162,7 +162,7 @@ async def test_fault_21b_rules_that_nft_cannot_list_any_more_are_not_gone(scene:
     await scene.reaches(person, Phase.FINISHED)
     for _ in range(PER_GATEWAY):
         await scene.wanted("bob")
-    place = (forward.internal_address, forward.internal_port)
+    place = Target(forward.internal_address, forward.internal_port)
     await scene.never(lambda: scene.leads(name, forward.external_port) != place, "it was removed", 120.0)
     assert [each.phase for each in scene.grants(person)] == [GrantPhase.CLOSING]
     assert "nftables may hold rules of ours" in shown(scene, name)

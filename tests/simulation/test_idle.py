@@ -102,14 +102,27 @@ async def test_a_new_leader_never_stops_it_earlier(scene: Scene) -> None:
 
 
 @simulated
-async def test_while_its_gateway_cannot_be_asked_nobody_is_stopped(scene: Scene) -> None:
+async def test_while_no_gateway_can_be_asked_nobody_is_stopped(scene: Scene) -> None:
+    """Neither its own, nor one that it could move to."""
+    person = await watched(scene)
+    await asyncio.sleep(AFTER - WARNING - LATE)
+    for gateway in scene.gateways.values():
+        gateway.power(False)
+    await scene.never(lambda: scene.phase(person) is Phase.FINISHED, "it is stopped", 2 * AFTER)
+    for gateway in scene.gateways.values():
+        gateway.power(True)
+    assert await stopped(scene, person, AFTER + 2 * LATE) >= AFTER - LATE
+
+
+@simulated
+async def test_a_gateway_that_it_moves_to_counts_from_its_own_first_look(scene: Scene) -> None:
     person = await watched(scene)
     name, _ = scene.forward(person)
     await asyncio.sleep(AFTER - WARNING - LATE)
     scene.gateways[name].power(False)
-    await scene.never(lambda: scene.phase(person) is Phase.FINISHED, "it is stopped", 2 * AFTER)
-    scene.gateways[name].power(True)
+    await scene.until(lambda: scene.grants(person) and scene.forward(person)[0] != name, "it moves", AFTER)
     assert await stopped(scene, person, AFTER + 2 * LATE) >= AFTER - LATE
+    scene.gateways[name].power(True)
 
 
 @simulated

@@ -1,7 +1,7 @@
 """A real browser, Debian's Chromium driven by Playwright, and what a person does in it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,13 +23,18 @@ PATIENCE = 30_000
 
 
 @contextmanager
-def chromium(width: int = 1200, height: int = 900, scale: float = 1) -> Iterator[Browser]:
+def chromium(
+    width: int = 1200, height: int = 900, scale: float = 1, names: Mapping[str, str] | None = None
+) -> Iterator[Browser]:
     """A headless browser with a profile of its own; window in CSS pixels, ``scale``: device pixels per CSS pixel.
+
+    ``names``: host names, or patterns of them, and the addresses that they have for this browser.
 
     No coroutine may run in this thread meanwhile.
     """
     # Playwright could emulate the scale, but what xterm.js asks for the size of its canvas tells the true one.
     flags = [*FLAGS, f"--window-size={width},{height}", f"--force-device-scale-factor={scale}"]
+    flags += [f"--host-resolver-rules={','.join(f'MAP {name} {to}' for name, to in names.items())}"] if names else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, chromium_sandbox=False)
         try:

@@ -1,5 +1,6 @@
-"""``bwvisu config``: check and show the settings."""
+"""``bwvisu config``: check and show the settings, and what follows from them on a gateway."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -42,3 +43,23 @@ def show(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
         typer.echo(settings.model_dump_json(indent=2))
         return
     typer.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, default_flow_style=None), nl=False)
+
+
+@app.command()
+def haproxy(
+    cluster: Annotated[str, typer.Option(help="The cluster, as the settings name it.")],
+    gateway: Annotated[str, typer.Option(help="The gateway, as the settings name it.")],
+    config: ConfigFile = None,
+    *,
+    bind: Annotated[str, typer.Option(help="ADDRESS:PORT to listen at (default: the gateway's external_ip).")] = "",
+    group: Annotated[str, typer.Option(help="May open HAProxy's socket (default: the account's name).")] = "",
+    folder: Annotated[str, typer.Option(help="Where certificate, public key and map lie.")] = "/etc/haproxy",
+) -> None:
+    """Print the HAProxy configuration of a gateway in single-port mode; exit code 4 where the settings name none.
+
+    It asks the store for the installation's id, and holds no secret.
+    """
+    from bwvisu.roles.proxy import configuration  # noqa: PLC0415
+    from bwvisu.settings import load  # noqa: PLC0415
+
+    typer.echo(asyncio.run(configuration(load(config), cluster, gateway, bind, group, folder)), nl=False)

@@ -136,6 +136,13 @@ class Application(Declared):
         """Its ports as a job's spec lists them."""
         return tuple(ServiceName(name=port.name, protocol=port.protocol, path=port.path) for port in self.ports)
 
+    @property
+    def not_for_proxies(self) -> str:
+        """What of it no HTTP proxy can carry, in words; empty: all can be carried."""
+        ports = [f"the port {port.name} ({port.protocol})" for port in self.ports if port.protocol != "http"]
+        native = ["a program of the user's own (connect: native)"] if isinstance(self.connect, Native) else []
+        return ", ".join(ports + native)
+
     def check(self, parameters: Mapping[str, object]) -> Mapping[str, Scalar]:
         """Every declared parameter with its value, defaults resolved, in declared order.
 

@@ -92,16 +92,18 @@ def _services(
 ) -> tuple[Service, ...] | None:
     if grant is None or answers is None:
         return None
-    before = {(each.gateway, each.external_port): each for each in status.services}
+    before = {(each.gateway, each.external_host, each.external_port): each for each in status.services}
     services: list[Service] = []
     for declared, forward, answer, use in zip(spec.services, grant.forwards, answers, told, strict=False):
-        known = before.get((grant.gateway, forward.external_port))
+        host, port = grant.public(forward)
+        known = before.get((grant.gateway, host, port))
         service = Service(
             name=declared.name,
-            protocol=declared.protocol,
+            # A proxy speaks TLS with the users, whatever the application speaks.
+            protocol="https" if grant.public_port else declared.protocol,
             gateway=grant.gateway,
-            external_host=grant.external_host,
-            external_port=forward.external_port,
+            external_host=host,
+            external_port=port,
             internal_host=forward.internal_host,
             internal_port=forward.internal_port,
             reachable=(known is not None and known.reachable) if answer is None else answer,

@@ -8,6 +8,7 @@ from bwvisu.roles.base import Base
 from bwvisu.roles.web import run_web
 from bwvisu.services.chronicle import Chronicle
 from bwvisu.services.context import Context, keep_current
+from bwvisu.services.entrance import entrances
 from bwvisu.services.feed import Feed, Limits
 from bwvisu.services.leases import Leases
 from bwvisu.services.state import State
@@ -45,6 +46,7 @@ def api_context(base: Base, catalogue: Catalogue) -> Context:
         catalogue=catalogue,
         clusters=base.settings.clusters,
         keyhole=base.settings.keyhole,
+        entrances=entrances(base.settings.clusters),
         mails=base.settings.mail is not None,
         leases=Leases(base.store),
         now=base.wall,

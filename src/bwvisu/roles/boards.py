@@ -1,6 +1,6 @@
 """What the keyhole's loops have seen of a cluster's services, as the reconcilers ask for it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from bwvisu.domain.job import JobId
 from bwvisu.domain.lifecycle import Phase
@@ -10,24 +10,27 @@ from bwvisu.reconcilers.views import present_run
 from keyhole.activity import Told, Totals
 from keyhole.domain import Grant, Report
 from keyhole.readiness import Service, services_ready
-from keyhole.reconciler import ActivityBoard, ProbeBoard
+from keyhole.reconciler import ActivityBoard, GatewayBoard, ProbeBoard
 
 
 class Boards:
     """`bwvisu.reconcilers.views.Board` over the keyhole's probes and its looks at connections."""
 
-    def __init__(self, probes: ProbeBoard, activity: ActivityBoard) -> None:
-        self._probes = probes
-        self._activity = activity
+    def __init__(
+        self, on_change: Callable[[JobId], None], known: Callable[[Service], Totals | None], record_every: float
+    ) -> None:
+        self.probes = ProbeBoard(on_change)
+        self.activity = ActivityBoard(on_change, known, record_every)
+        self.gateways = GatewayBoard()
 
     def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool | None, ...]:
         """See `services_ready`."""
-        return services_ready(job_id, grant, self._probes.of(grant.gateway), reports)
+        return services_ready(job_id, grant, self.probes.of(grant.gateway), reports)
 
     def told(self, job_id: JobId, grant: Grant) -> tuple[Told | None, ...]:
         """For each forward of the grant what is to be written down of its users; None: nobody has looked."""
         services = (Service(job_id, grant.run, forward.internal_port) for forward in grant.forwards)
-        return tuple(self._activity.told(grant.gateway, service) for service in services)
+        return tuple(self.activity.told(grant.gateway, service) for service in services)
 
     def quiet(self, views: Iterable[JobView]) -> Mapping[JobId, Quiet | None]:
         """See `Snapshot.quiet`."""
@@ -35,13 +38,13 @@ class Boards:
         return {view.spec.id: self._quiet(view) for view in watched if self._looked(view)}
 
     def _looked(self, view: JobView) -> bool:
-        return all(self._activity.looked(gateway, service) for gateway, service in _services(view))
+        return all(self.activity.looked(gateway, service) for gateway, service in _services(view))
 
     def _quiet(self, view: JobView) -> Quiet | None:
         """A job is as quiet as the least quiet of its services."""
         since, until = float("-inf"), float("inf")
         for gateway, service in _services(view):
-            quiet = self._activity.quiet(gateway, service)
+            quiet = self.activity.quiet(gateway, service)
             if quiet is None:
                 return None
             since, until = max(since, quiet.since), min(until, quiet.until)

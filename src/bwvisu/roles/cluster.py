@@ -28,7 +28,6 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-from bwvisu.adapters.gateway_shell import SshGatewayShell
 from bwvisu.adapters.job_script import KeyholeAddress
 from bwvisu.adapters.slurm import SlurmCluster
 from bwvisu.adapters.ssh import Wire
@@ -54,30 +53,14 @@ from bwvisu.roles.base import Base, read_secret
 from bwvisu.roles.boards import Boards, totals
 from bwvisu.roles.conversions import (
     command_nodes,
-    gateway_nodes,
-    own_addresses,
     policy_of,
     slurm_settings,
     ssh_settings,
 )
+from bwvisu.roles.gateways import GatewayLoops
 from bwvisu.roles.mail import mail_loops
 from bwvisu.roles.nodes import Nodes
 from bwvisu.settings import ClusterSettings
-from keyhole.domain import Gateway
-from keyhole.interfaces import GatewayShell
-from keyhole.reach import EVERY as KNOCK_EVERY
-from keyhole.reach import Reach
-from keyhole.reconciler import (
-    ActivityBoard,
-    ActivityWatch,
-    ForwardsReconciler,
-    GatewayBoard,
-    GatewaySync,
-    Knocker,
-    ListeningShell,
-    ProbeBoard,
-    Prober,
-)
 
 VERBS_AT_ONCE = 32
 
@@ -112,11 +95,8 @@ class ClusterTerm:
             settles_within=self._slurm.settles_within,
             retention=base.settings.retention.finished,
         )
-        self._probes = ProbeBoard(self._seen_anew)
-        self._gateway_board = GatewayBoard()
-        known = partial(totals, records)
-        self._activity = ActivityBoard(self._seen_anew, known, self._settings.forwards.activity.record_every)
-        self._boards = Boards(self._probes, self._activity)
+        record_every = self._settings.forwards.activity.record_every
+        self._boards = Boards(self._seen_anew, partial(totals, records), record_every)
         self._views = Views(name, records, self._boards)
         self._watcher = Watcher(
             name,
@@ -132,10 +112,11 @@ class ClusterTerm:
         quota = QuotaReconciler(name, records, writer)
         self._quota = self._loop("quota", quota.reconcile, interval=10.0, gap=0.2)
         self._mail = mail_loops(name, base, records, writer)
-        self._books = LeaderBooks(name, records, writer, base.wall)
-        nodes = command_nodes(self._settings)
-        self._nodes = Nodes(name, records, self._books, wire, nodes, self._gateway_board, self._activity)
-        self._make_forwards(drawn)
+        books = LeaderBooks(name, records, writer, base.wall)
+        self._nodes = Nodes(name, records, books, wire, command_nodes(self._settings), self._boards)
+        tenants = LeaderTenants(self._views, self._watcher, lambda: self._policy, records)
+        office = LeaderOffice(writer.leadership, drawn.generation)
+        self._gateways = GatewayLoops(name, base, drawn.id, wire, books, tenants, office, self._boards, self._nodes)
         self._publish = self._loop("publish", self._make_publisher().reconcile, interval=2.0)
 
     @classmethod
@@ -160,15 +141,9 @@ class ClusterTerm:
             self._account_loop,
             self._config,
             self._quota,
-            self._retire,
-            self._serve,
-            self._move,
             self._publish,
             *self._mail,
-            *self._syncs.values(),
-            *self._probers,
-            *self._watches,
-            *self._knockers,
+            *self._gateways.all(),
         )
         async with asyncio.TaskGroup() as group:
             for loop in loops:
@@ -181,39 +156,31 @@ class ClusterTerm:
             self._views.changed(tail.partition("/")[0])
             self._jobs.nudge()
         if kind in {"requests", "reports", "specs", "status"}:
-            self._nudge_forwards()
+            self._gateways.judge()
         if kind == "forwards":
-            self._retire.nudge()  # a grant may be news of a job that has ended while it was written
+            self._gateways.retire.nudge()  # a grant may be news of a job that has ended while it was written
         if kind == "admissions":
             self._admissions_changed(tail)
         if kind == "lookups":
             self._account_loop.nudge()
         if kind == "gateways":
             self._publish.nudge()
-            self._move.nudge()
+            self._gateways.move.nudge()
         if kind in {"status", "quota"}:
             self._quota.nudge()
 
     def _admissions_changed(self, job_id: JobId) -> None:
         forwards = self._records.forwards.get(job_id)
-        for gateway in {grant.gateway for grant in forwards.grants} & self._syncs.keys() if forwards else ():
-            self._syncs[gateway].nudge()
+        for gateway in {grant.gateway for grant in forwards.grants} if forwards else ():
+            self._gateways.sync(gateway)
 
     def _looked(self) -> None:
         self._jobs.nudge()
-        self._nudge_forwards()
+        self._gateways.judge()
 
     def _seen_anew(self, job_id: JobId) -> None:
         self._views.changed(job_id)
         self._jobs.nudge()
-
-    def _nudge_forwards(self) -> None:
-        self._retire.nudge()
-        self._serve.nudge()
-
-    def _gateway_changed(self, gateway: str) -> None:
-        if gateway in self._syncs:  # the settings may have lost one that carries something
-            self._syncs[gateway].nudge()
 
     # ---- what the loops are made of ---------------------------------------------------------------------------
 
@@ -278,63 +245,6 @@ class ClusterTerm:
         urls = self._settings.keyhole_urls or keyhole.public_urls
         ca_pem = read_secret(keyhole.ca_file) if keyhole.ca_file is not None else None
         return Scripts(self._base.store, self._base.keys, KeyholeAddress(urls, ca_pem))
-
-    def _make_forwards(self, drawn: Installation) -> None:
-        gateways = self._settings.gateways_by_name()
-        policy = self._settings.forward_policy(own_addresses(self._base.settings))
-        books = self._books
-        clock = self._base.monotonic
-        reach = Reach(gateways, policy.move_after)
-        shell = ListeningShell(SshGatewayShell(self._wire, gateway_nodes(self._settings)), reach, clock)
-        forwards = ForwardsReconciler(
-            policy=policy,
-            gateways=gateways,
-            books=books,
-            tenants=LeaderTenants(self._views, self._watcher, lambda: self._policy, self._records),
-            shell=shell,
-            board=self._gateway_board,
-            clock=clock,
-            drained=self._nodes.drained,
-            left=lambda: reach.lost(clock()) | self._nodes.vacated(),
-            connections=self._activity.connections,
-            on_change=self._gateway_changed,
-        )
-        self._retire = self._loop("retire", forwards.retire, interval=2.0, gap=0.05)
-        self._serve = self._loop("serve", forwards.serve, interval=2.0, gap=0.05)
-        self._move = self._loop("move", forwards.move, interval=1.0, gap=0.05)
-        self._syncs: dict[str, Loop] = {}
-        self._probers: list[Loop] = []
-        self._watches: list[Loop] = []
-        self._knockers: list[Loop] = []
-        for name, gateway in gateways.items():
-            sync = GatewaySync(
-                gateway=gateway,
-                installation=drawn.id,
-                policy=policy,
-                books=books,
-                shell=shell,
-                office=LeaderOffice(self._writer.leadership, drawn.generation),
-                board=self._gateway_board,
-                clock=clock,
-            )
-            knocker = Knocker(gateway=gateway, shell=shell, reach=reach, clock=clock)
-            prober = Prober(gateway=gateway, books=books, shell=shell, board=self._probes)
-            self._syncs[name] = self._loop(f"sync:{name}", sync.reconcile, interval=5.0, gap=0.05)
-            self._probers.append(self._loop(f"probe:{name}", prober.reconcile, interval=0.5))
-            self._watches.append(self._watch_activity(gateway, books, shell))
-            self._knockers.append(self._loop(f"knock:{name}", knocker.reconcile, interval=KNOCK_EVERY))
-
-    def _watch_activity(self, gateway: Gateway, books: LeaderBooks, shell: GatewayShell) -> Loop:
-        watch = ActivityWatch(
-            gateway=gateway,
-            books=books,
-            shell=shell,
-            board=self._activity,
-            clock=self._base.monotonic,
-            wall=self._base.wall,
-        )
-        every = self._settings.forwards.activity.interval
-        return self._loop(f"activity:{gateway.name}", watch.reconcile, interval=every)
 
     def _job_name(self, job_id: JobId, attempt: int) -> str:
         return str(SlurmJobName(self._policy.name_prefix, self._policy.installation, job_id, attempt))

@@ -7,8 +7,8 @@ from bwvisu.adapters.ssh import Node, Wire
 from bwvisu.domain.cluster import GatewayView, NodeView
 from bwvisu.reconcilers.keyhole_host import LeaderBooks
 from bwvisu.reconcilers.records import Records
+from bwvisu.roles.boards import Boards
 from keyhole.domain import LIVE
-from keyhole.reconciler import ActivityBoard, GatewayBoard
 
 
 class Nodes:
@@ -21,16 +21,14 @@ class Nodes:
         books: LeaderBooks,
         wire: Wire,
         command_nodes: Sequence[Node],
-        board: GatewayBoard,
-        activity: ActivityBoard,
+        boards: Boards,
     ) -> None:
         self._prefix = f"{cluster}/"
         self._records = records
         self._books = books
         self._wire = wire
         self._command_nodes = command_nodes
-        self._board = board
-        self._activity = activity
+        self._boards = boards
 
     def command_nodes(self) -> list[NodeView]:
         """The command nodes, for the cluster's view."""
@@ -41,14 +39,14 @@ class Nodes:
         """The gateways that were met, for the cluster's view."""
         carried, drained, vacated = self._carried(), self.drained(), self.vacated()
         views: list[GatewayView] = []
-        for name, state in self._board.states().items():
-            traffic = self._activity.traffic().get(name)
+        for name, state in self._boards.gateways.states().items():
+            traffic = self._boards.activity.traffic().get(name)
             bytes_in, bytes_out = traffic.totals if traffic and traffic.totals else (None, None)
             views.append(
                 GatewayView(
                     name=name,
                     reachable=state.usable,
-                    detail=state.words or self._activity.words(name),
+                    detail=state.words or self._boards.activity.words(name),
                     forwards=carried[name],
                     drained=name in drained,
                     vacated=name in vacated,

@@ -19,6 +19,7 @@ PROGRAMS = {
     "/usr/sbin/iptables": "iptables",
     "/usr/sbin/conntrack": "conntrack",
     "/usr/bin/nc": "netcat-openbsd",
+    "/usr/sbin/haproxy": "haproxy",
     "/usr/bin/curl": "curl",
     "/usr/bin/python3": "python3",
     "/usr/bin/etcd": "etcd-server",

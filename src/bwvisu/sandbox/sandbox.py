@@ -2,14 +2,14 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bwvisu.sandbox import etcd, instance, network, private, processes, setup, status
+from bwvisu.sandbox import etcd, instance, network, private, processes, proxy, setup, status
 from bwvisu.sandbox.etcd import EtcdAccess
 from bwvisu.sandbox.hosts import Machine, cgroup_version
 from bwvisu.sandbox.packages import ensure
@@ -187,6 +187,20 @@ class Sandbox:
         """Start a program on a host; ``streams`` go to subprocess.Popen.  It dies with its host."""
         command = self.command(node, argv, user=user)
         return subprocess.Popen(command, text=True, env=environment(), **streams)
+
+    def start_proxy(self, gateway: str, files: Mapping[str, str]) -> None:
+        """HAProxy on a gateway, now and after each of its boots; ``files``: what lies in its folder `proxy.FOLDER`.
+
+        One of them is ``haproxy.cfg``.  `stop_proxy` ends it.
+        """
+        self.stop_proxy(gateway)
+        proxy.install(self._machine.disk(gateway), files)
+        self._machine.start_daemon(gateway, proxy.DAEMON)
+
+    def stop_proxy(self, gateway: str) -> None:
+        """No HAProxy there any more, and nothing left of it; none there: fine."""
+        proxy.remove(self._machine.disk(gateway))
+        processes.kill(self._machine.daemon(gateway, proxy.DAEMON))
 
     # ---- faults -----------------------------------------------------------------------------------------------
 

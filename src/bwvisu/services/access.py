@@ -19,13 +19,14 @@ from bwvisu.services.bundles import bundle_of
 from bwvisu.services.context import Context
 from bwvisu.services.guests import enterable
 from bwvisu.services.state import Job
+from keyhole.proxy_config import ENTER, HTTPS, TOKEN
 
 
 @dataclass(frozen=True, slots=True)
 class PostedForm:
-    """The browser posts these fields to this address."""
+    """The browser posts these fields to this address, whose fragment may hold a secret."""
 
-    action: str
+    action: str = field(repr=False)
     fields: Mapping[str, str] = field(repr=False)
 
 
@@ -68,14 +69,30 @@ async def access_by(context: Context, job: Job, share: Share | None, address: Ad
         raise OperatorError(f"the secret of job {job_id} is not in the store")
     view_only = share is not None and share.view_only
     password = view_password(secret.value) if view_only else access_password(secret.value)
-    opened = hand_over(application, job, password)
+    opened = _through_proxy(context, application, job, hand_over(application, job, password))
     return replace(opened, standing=await standing(context, job, address), view_only=view_only)
+
+
+def _through_proxy(context: Context, application: Application, job: Job, opened: Access) -> Access:
+    """The same, where a proxy stands before the job; it lets in for the host name of this service alone."""
+    entrance = context.entrances.get(job.spec.cluster)
+    if entrance is None:
+        return opened
+    service = _service(job, application)
+    return through_proxy(opened, entrance.token(service.external_host, context.now().timestamp()))
+
+
+def through_proxy(access: Access, token: str) -> Access:
+    """The same behind a gateway's proxy, which lets in whoever posts the token."""
+    if access.form is None:
+        return replace(access, form=PostedForm(access.url, {ENTER: token}))
+    return replace(access, form=replace(access.form, fields={**access.form.fields, TOKEN: token}))
 
 
 def hand_over(application: Application, job: Job, password: str) -> Access:
     """How the application wants its user to come in; placeholders are filled, for a URL percent-encoded."""
     connect = application.connect
-    service = _service(job, connect.port if connect else "")
+    service = _service(job, application)
     base = _base(service)
     page = base + service_path(job, service)
     values = {
@@ -104,10 +121,12 @@ def service_path(job: Job, service: Service) -> str:
     return next((declared.path for declared in job.spec.services if declared.name == service.name), "")
 
 
-def _service(job: Job, port: str) -> Service:
-    services = job.status.services
+def _service(job: Job, application: Application) -> Service:
+    services, port = job.status.services, application.connect.port if application.connect else ""
     return next((service for service in services if service.name == port), services[0])
 
 
 def _base(service: Service) -> str:
+    if service.protocol == "https" and service.external_port == HTTPS:
+        return f"https://{service.external_host}"
     return f"{service.protocol}://{place(service.external_host, service.external_port)}"

@@ -14,6 +14,7 @@ from bwvisu.adapters.bundles import Catalogue
 from bwvisu.domain.job import JobId
 from bwvisu.domain.principal import Principal
 from bwvisu.errors import NotFound, UserError
+from bwvisu.services.entrance import Entrance
 from bwvisu.services.leases import Leases
 from bwvisu.services.state import Job, State
 from bwvisu.settings import ClusterSettings, KeyholeSettings
@@ -37,6 +38,8 @@ class Context:
     """What a job's script says of the keyhole."""
     mails: bool = False
     """Whether the leader sends mail."""
+    entrances: Mapping[str, Entrance] = field(default_factory=dict)
+    """By cluster: what lets people in where its gateways have proxies."""
     bundles: dict[str, int] = field(default_factory=dict)
     """Digests of bundles that are stored, with the revision that created them."""
     turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)

@@ -99,6 +99,8 @@ def _understood(context: Context, request: JobRequest, principal: Principal) -> 
         raise InvalidInput([Fault("/notify", "this installation sends no mail")])
     bundle = _bundle(context, request.application)
     cluster = _cluster(context, bundle, request.cluster)
+    if others := _uncarried(context, bundle, cluster):
+        raise InvalidInput([Fault("/cluster", f"its gateways carry HTTP applications only, and this one has {others}")])
     accounts.check_name(context, cluster, request.user)
     parameters = bundle.check(request.parameters, cluster)
     asked, limits = request.idle_stop_minutes, context.clusters[cluster].limits.idle_stop
@@ -241,7 +243,8 @@ def _cluster(context: Context, bundle: Bundle, name: str | None) -> str:
     """The cluster that was asked for, else the first one that the application runs on."""
     allowed = bundle.application.clusters or tuple(context.clusters)
     if name is None:
-        name = next((cluster for cluster in context.clusters if cluster in allowed), None)
+        able = [cluster for cluster in context.clusters if cluster in allowed]
+        name = next((each for each in able if not _uncarried(context, bundle, each)), next(iter(able), None))
         if name is None:
             raise InvalidInput([Fault("/application", "runs on none of the clusters")], slug="unknown-cluster")
     if name not in context.clusters:
@@ -249,3 +252,8 @@ def _cluster(context: Context, bundle: Bundle, name: str | None) -> str:
     if name not in allowed:
         raise InvalidInput([Fault("/cluster", "the application does not run there")])
     return name
+
+
+def _uncarried(context: Context, bundle: Bundle, cluster: str) -> str:
+    """What of an application the cluster's gateways cannot carry; empty: nothing."""
+    return bundle.application.not_for_proxies if context.clusters[cluster].forwards.proxied else ""

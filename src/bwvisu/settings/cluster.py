@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from bwvisu.settings.proxy import ProxySettings, faults
 from bwvisu.settings.types import Duration, Name, Port, PortRange, Section, Text, Url, UserPattern, matching
-from keyhole.domain import ForwardPolicy, Gateway
+from keyhole.domain import Choice, ForwardPolicy, Gateway
 
 
 class SshSettings(Section):
@@ -63,9 +64,11 @@ class GatewaySettings(Section):
     both is named twice, with the same `host`."""
     external_host: str = ""
     """Name that users are shown instead of `external_ip`.  `{id}` in it becomes the job's id, so that each job has a
-    name, and so cookies, of its own (wildcard DNS)."""
+    name, and so cookies, of its own (wildcard DNS).  With `backend: proxy`, `{port}` becomes a forward's number."""
     sudo: str = "sudo -n"
     """Put before the few commands that need root; empty where the account is root."""
+    proxy_socket: Annotated[str, matching(r"/[!-~]+", "an absolute path")] = "/run/haproxy/bwvisu.sock"
+    """Stats socket of its HAProxy, which the middleware's account may open; used where `forwards.proxy` is set."""
 
     @model_validator(mode="after")
     def _of_one_family(self) -> "GatewaySettings":
@@ -73,9 +76,17 @@ class GatewaySettings(Section):
             raise ValueError("internal_ip and external_ip are of different families")
         return self
 
-    def gateway(self) -> Gateway:
-        """As the keyhole knows it."""
-        return Gateway(self.name, str(self.internal_ip), str(self.external_ip), self.external_host, self.sudo)
+    def gateway(self, proxy: ProxySettings | None, *, proxied: bool) -> Gateway:
+        """As the keyhole knows it; ``proxied``: users reach all forwards at the proxy's port."""
+        return Gateway(
+            self.name,
+            str(self.internal_ip),
+            str(self.external_ip),
+            self.external_host,
+            self.sudo,
+            public_port=proxy.port if proxy and proxied else None,
+            proxy_socket=self.proxy_socket if proxy else "",
+        )
 
 
 class ExtendSettings(Section):
@@ -154,8 +165,10 @@ class ActivitySettings(Section):
 class ForwardSettings(Section):
     """What jobs may be given on the gateways."""
 
-    backend: Literal["auto", "nftables", "iptables"] = "auto"
-    """What writes the rules; `auto`: nftables where the gateway has it."""
+    backend: Choice = "auto"
+    """What writes the rules; `auto`: nftables where the gateway has it.  `proxy`: HAProxy at one port, http only."""
+    proxy: ProxySettings | None = None
+    """How users are let in where `backend` is `proxy`; stays until the last gateway was seen without its forwards."""
     port_range: PortRange = (50000, 60000)
     """First and last external port, both included; the service owns the whole block on every gateway."""
     max_per_job: Annotated[int, Field(ge=1, le=1000)] = 100
@@ -174,6 +187,19 @@ class ForwardSettings(Section):
     addresses change, see `docs/operations.md`."""
     activity: ActivitySettings = ActivitySettings()
     """How closely users' connections are watched."""
+
+    @property
+    def proxied(self) -> ProxySettings | None:
+        """How users are let in by a proxy; None: they are not."""
+        return self.proxy if self.backend == "proxy" else None
+
+    @model_validator(mode="after")
+    def _a_proxy_lets_in_by_cookie(self) -> "ForwardSettings":
+        if self.backend == "proxy" and self.proxy is None:
+            raise ValueError("backend: proxy needs the section proxy with its key_file")
+        if self.backend == "proxy" and self.admission == "owner-address":
+            raise ValueError("admission: owner-address is not for backend: proxy, where a signed cookie lets people in")
+        return self
 
 
 class IdleStopSettings(Section):
@@ -267,13 +293,24 @@ class ClusterSettings(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _names_fit_the_backend(self) -> "ClusterSettings":
+        hosts = [(gateway.name, gateway.external_host) for gateway in self.gateways]
+        proxied = self.forwards.backend == "proxy"
+        for fault in faults(proxied, hosts):
+            raise ValueError(fault)
+        if proxied and len({gateway.host for gateway in self.gateways}) < len(hosts):
+            raise ValueError("two gateways on one host would share one HAProxy: name it once, by one address family")
+        return self
+
     def user_name_allowed(self, name: str) -> bool:
         """Whether a user name has the form that this cluster's names have."""
         return re.fullmatch(self.users.pattern, name) is not None
 
     def gateways_by_name(self) -> dict[str, Gateway]:
         """The gateways as the keyhole knows them."""
-        return {gateway.name: gateway.gateway() for gateway in self.gateways}
+        proxy, proxied = self.forwards.proxy, self.forwards.proxied is not None
+        return {each.name: each.gateway(proxy, proxied=proxied) for each in self.gateways}
 
     def forward_policy(self, own_addresses: frozenset[str] = frozenset()) -> ForwardPolicy:
         """The rules for forwards as the keyhole knows them; no forward leads to one of ``own_addresses``."""

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from keyhole.domain import Family, Network, Sources
 
-Backend = Literal["nftables", "iptables"]
+Backend = Literal["nftables", "iptables", "proxy"]
 
 _INSTALLATION = re.compile(r"[a-z0-9]{1,16}")
 _PARTIAL_AT_LEAST = 64
@@ -54,6 +54,8 @@ class Translation(NamedTuple):
     port: int
     sources: Sources = None
     """From where they pass; from elsewhere they get no answer.  Disjoint, see `keyhole.domain.sources`."""
+    name: str = ""
+    """Host name that a proxy knows the way by, in lower case; packet filters know none."""
 
     @property
     def target(self) -> Target:
@@ -74,7 +76,7 @@ class Passage(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What a gateway printed of its packet filters.
+    """What a gateway printed of its packet filters, and of its proxy.
 
     None: that tool does not work there and holds nothing of ours (the gateway itself remembers), or there is no such
     table.
@@ -91,6 +93,13 @@ class Listing(NamedTuple):
     """``iptables-save`` has worked there and does not now: foreign rules may be there unseen."""
     flows: frozenset[Passage] | None = None
     """Translated connections, whoever translates them; None: not asked for, or they could not be listed."""
+    proxy: str | None = None
+    """``show map`` of HAProxy's map of ours"""
+
+
+def frame_name(installation: str) -> str:
+    """What is ours on a gateway is named so, or begins so."""
+    return f"bwv-{installation}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,7 @@ class Frame:
     @property
     def name(self) -> str:
         """Name of the table, and prefix of the chains: how a process without memory recognises its own."""
-        return f"bwv-{self.installation}"
+        return frame_name(self.installation)
 
     @property
     def mark(self) -> str:
@@ -177,7 +186,9 @@ def ended(change: Change, desired: Table) -> Table:
     Of a port from which merely some sources were shut out, others may go on: see `trespassing`.
     """
     return {
-        port: way for port, way in change.remove.items() if port not in desired or desired[port].target != way.target
+        port: way
+        for port, way in change.remove.items()
+        if port not in desired or desired[port].target != way.target or desired[port].name != way.name
     }
 
 
@@ -227,7 +238,7 @@ def _checked_address(address: str, family: Family) -> None:
 
 
 class Driver(Protocol):
-    """One packet filter: pure text in, pure text out."""
+    """One packet filter, or a proxy in its place: pure text in, pure text out."""
 
     @property
     def backend(self) -> Backend:

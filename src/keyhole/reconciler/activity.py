@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from keyhole.activity import UNCOUNTED, Flow, Instant, Listed, Quiet, Told, Totals, Use, look, tell
+from keyhole.activity import UNCOUNTED, Flow, Instant, Quiet, Told, Totals, Use, look, tell
 from keyhole.domain import Gateway, GrantPhase
-from keyhole.gateway import Unanswered, flows, read_flows
-from keyhole.interfaces import Books, GatewayShell
+from keyhole.gateway import Remote, Unanswered, flows, read_flows, read_traffic, traffic
+from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer
 from keyhole.nat.model import Target
 from keyhole.readiness import Service
 
@@ -125,8 +125,10 @@ class ActivityWatch:
         board: ActivityBoard,
         clock: Callable[[], float],
         wall: Callable[[], datetime],
+        installation: str = "",
     ) -> None:
         self._gateway = gateway
+        self._installation = installation
         self._books = books
         self._shell = shell
         self._board = board
@@ -136,24 +138,37 @@ class ActivityWatch:
     async def reconcile(self) -> ActivityPass:
         """Look once.  A gateway that could not be asked changes nothing."""
         at = Instant(self._clock(), self._wall())
-        call = flows(self._gateway)
-        answer = await self._shell.run(self._gateway.name, call.script, call.args, call.stdin, _SECONDS)
-        listed = read_flows(answer)
-        if isinstance(listed, Unanswered):
-            return ActivityPass(self._gateway.name, detail=listed.reason)
-        found = self._found(listed)
-        told = self._board.saw(self._gateway.name, found, at, counted=listed.counted)
+        found, counted = await (self._through_proxy() if self._gateway.public_port else self._translated())
+        if isinstance(found, Unanswered):
+            return ActivityPass(self._gateway.name, detail=found.reason)
+        told = self._board.saw(self._gateway.name, found, at, counted=counted)
         connections = self._board.connections()[self._gateway.name]
         return ActivityPass(self._gateway.name, len(found), connections, told)
 
-    def _found(self, listed: Listed) -> dict[Service, list[Flow]]:
-        """The flows of each open forward: those through its port that lead where it leads."""
+    async def _translated(self) -> tuple[dict[Service, list[Flow]] | Unanswered, bool]:
+        """The flows of each open forward, and whether their bytes are counted."""
+        listed = read_flows(await self._run(flows(self._gateway)))
+        if isinstance(listed, Unanswered):
+            return listed, False
+        ways = listed.flows
+        return self._found(lambda port, to: [flow for flow in ways.get(port, ()) if flow.target == to]), listed.counted
+
+    async def _through_proxy(self) -> tuple[dict[Service, list[Flow]] | Unanswered, bool]:
+        """The same, by the counters of the gateway's proxy: its connections are translated by nobody."""
+        passed = read_traffic(await self._run(traffic(self._gateway, self._installation)))
+        if isinstance(passed, Unanswered):
+            return passed, False
+        return self._found(lambda port, to: passed[port].flows(to) if port in passed else []), True
+
+    async def _run(self, call: Remote) -> Answer | NoAnswer:
+        return await self._shell.run(self._gateway.name, call.script, call.args, call.stdin, _SECONDS)
+
+    def _found(self, through: Callable[[int, Target], list[Flow]]) -> dict[Service, list[Flow]]:
+        """Each open forward with what goes through its external port to its target."""
         return {
-            Service(job_id, grant.run, forward.internal_port): [
-                flow
-                for flow in listed.flows.get(forward.external_port, ())
-                if flow.target == Target(forward.internal_address, forward.internal_port)
-            ]
+            Service(job_id, grant.run, forward.internal_port): through(
+                forward.external_port, Target(forward.internal_address, forward.internal_port)
+            )
             for job_id, versioned in self._books.forwards().items()
             for grant in versioned.record.grants
             if grant.gateway == self._gateway.name and grant.phase is GrantPhase.OPEN

@@ -265,6 +265,7 @@ def _entered(
         restart=case.run.restart,
         gateway=gateway.name,
         external_host=gateway.public_host(case.job_id),
+        public_port=gateway.public_port,
         hosts=case.hosts,
         forwards=forwards,
         phase=GrantPhase.RESERVED,

@@ -1,6 +1,6 @@
 """One gateway's rules: what the ledger wants against what is there, loaded in one fenced transaction per batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -10,7 +10,7 @@ from keyhole import gateway as remote
 from keyhole.domain import ForwardPolicy, Gateway, Sources, sources
 from keyhole.gateway import UNLISTED, Fenced, Guard, Loaded, Refused, Remote, Unanswered, Uncut
 from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer, Office
-from keyhole.nat.choice import choose, listed, other
+from keyhole.nat.choice import choose, listed, others
 from keyhole.nat.conflicts import Conflict, conflicts
 from keyhole.nat.model import (
     Actual,
@@ -21,6 +21,7 @@ from keyhole.nat.model import (
     Listing,
     Passage,
     Table,
+    Target,
     difference,
     ended,
     narrows,
@@ -39,6 +40,8 @@ _BLIND = "iptables-save has worked here and does not now: foreign rules on ports
 
 _log = structlog.get_logger(__name__)
 
+Cuts = Sequence[tuple[int, str, Target]]
+"""Whose connections must end, see `keyhole.gateway.cuts_of`."""
 Outcome = Literal["in-step", "loaded", "unreachable", "fenced", "refused", "uncut", "not-leading"]
 Failure = Fenced | Refused | Uncut | Unanswered
 _OUTCOMES: Mapping[type[Failure], Outcome] = {
@@ -85,8 +88,8 @@ class Picture:
     frame: Frame
     driver: Driver
     actual: Actual
-    leftover: Actual
-    """What the other driver left behind."""
+    leftovers: tuple[tuple[Driver, Actual], ...]
+    """What other drivers left behind, where there is anything."""
     conflicts: tuple[Conflict, ...]
     blind: bool
     """Foreign rules could not be looked for; ``conflicts`` are those that were known."""
@@ -97,27 +100,39 @@ class Picture:
     @classmethod
     def of(cls, listing: Listing, frame: Frame, driver: Driver, foreign: tuple[Conflict, ...], now: float) -> "Picture":
         """Read a listing."""
-        actual, leftover = driver.parse(listing, frame), other(driver).parse(listing, frame)
-        return cls(frame, driver, actual, leftover, foreign, listing.blind, listing.flows, now)
+        strangers = [(each, each.parse(listing, frame)) for each in others(driver)]
+        leftovers = tuple((each, actual) for each, actual in strangers if actual.present)
+        # Ports behind a proxy are never opened: no packet filter can take them away.
+        blind = listing.blind and driver.backend != "proxy"
+        return cls(frame, driver, driver.parse(listing, frame), leftovers, foreign, blind, listing.flows, now)
 
     @property
     def carried(self) -> Table:
-        """All that leads somewhere, by either driver."""
-        return {**self.leftover.forwards, **self.actual.forwards}
+        """All that leads somewhere, by whatever driver."""
+        tables = [*(actual.forwards for _, actual in self.leftovers), self.actual.forwards]
+        return {port: target for table in tables for port, target in table.items()}
 
     def differs_from(self, table: Table) -> bool:
         """Whether somebody changed what was loaded as ``table``."""
         return not self.actual.intact or self.actual.forwards != table
 
-    def loads(self, desired: Table, change: Change, *, cuts: bool) -> list[tuple[Backend, str]]:
-        """Inputs by backend: ours first, so that forwards go on while the other driver's objects are removed."""
-        loads: list[tuple[Backend, str]] = []
-        if change.needed or cuts:
+    def loads(
+        self, desired: Table, change: Change, closing: Table, strangers: Sequence[Passage]
+    ) -> list[tuple[Backend, str, Cuts]]:
+        """Inputs by backend: ours first, so that forwards go on while other drivers' objects are removed.
+
+        Packet filters share the kernel's connections, a proxy has its own: those of a left-over end with it, since
+        whoever serves now could not cut them later.
+        """
+        loads: list[tuple[Backend, str, Cuts]] = []
+        cuts = remote.cuts_of(ended(change, desired), closing, flows=strangers)
+        if change.needed or closing or strangers:
             rules = self.driver.render(self.frame, desired, change, self.actual) if change.needed else ""
-            loads.append((self.driver.backend, rules))
-        if self.leftover.present:
-            old = other(self.driver)
-            loads.append((old.backend, old.render_removal(self.frame, self.leftover)))
+            loads.append((self.driver.backend, rules, cuts))
+        for old, actual in self.leftovers:
+            apart = "proxy" in {old.backend, self.driver.backend}
+            ends = remote.cuts_of(closing, actual.forwards) if apart else cuts
+            loads.append((old.backend, old.render_removal(self.frame, actual), ends))
         return loads
 
 
@@ -161,8 +176,9 @@ class GatewaySync:
     async def reconcile(self) -> SyncPass:
         """Look where it is due, load what differs, write what the gateway has confirmed."""
         unread = self._books.unread() is not None
+        names = self._policy.backend == "proxy"
         admitted = self._admitted if self._bound else None
-        work = Work.of(self._books.forwards(), self._gateway.name, unread=unread, admitted=admitted)
+        work = Work.of(self._books.forwards(), self._gateway.name, unread=unread, admitted=admitted, names=names)
         guard = self._guard()
         if guard is None:
             return SyncPass(self._gateway.name, "not-leading")
@@ -222,7 +238,7 @@ class GatewaySync:
         if not listed(driver, listing):
             return Unanswered(f"rules cannot be listed with {driver.backend} here")
         if listing.nat is not None:
-            self._conflicts = tuple(conflicts(listing, frame))
+            self._conflicts = tuple(conflicts(listing, frame)) if driver.backend != "proxy" else ()
         picture = Picture.of(listing, frame, driver, self._conflicts, now)
         around = frame.around(work.held(picture.carried))
         self._picture = picture if around == frame else Picture.of(listing, around, driver, self._conflicts, now)
@@ -245,20 +261,19 @@ class GatewaySync:
             conflicts=picture.conflicts,
             blind=picture.blind,
         )
-        loads = picture.loads(work.desired, change, cuts=bool(work.closing or strangers))
+        loads = picture.loads(work.desired, change, work.closing, strangers)
         if not loads:
             return self._seen_through(report, picture)
         # The result is unknown until all is loaded; after a load of the whole, the next pass looks at it.
         self._picture, self._loaded = None, None
-        cuts = remote.cuts_of(ended(change, work.desired), work.closing, flows=strangers)
-        for backend, rules in loads:
+        for backend, rules, cuts in loads:
             result = remote.read_load(await self._run(remote.load(guard, backend, rules, cuts)))
             if not isinstance(result, Loaded):
                 failed = self._failed(result)
                 return replace(failed, backend=backend, conflicts=picture.conflicts, blind=picture.blind)
         self._loaded = work.desired
-        narrowed = self._bound and (picture.leftover.present or narrows(picture.carried, work.desired))
-        if not (change.whole or picture.leftover.present or narrowed):
+        narrowed = self._bound and (bool(picture.leftovers) or narrows(picture.carried, work.desired))
+        if not (change.whole or picture.leftovers or narrowed):
             actual = replace(picture.actual, forwards=work.desired)
             self._picture = replace(picture, actual=actual, flows=picture.flows and picture.flows - {*strangers})
         report = replace(report, outcome="loaded", added=len(change.add), removed=len(change.remove))

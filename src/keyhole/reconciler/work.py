@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from keyhole.domain import LIVE, Grant, GrantPhase, JobForwards, Sources
+from keyhole.domain import LIVE, Forward, Grant, GrantPhase, JobForwards, Sources
 from keyhole.interfaces import Versioned
 from keyhole.nat.model import Table, Translation
 from keyhole.retirement import in_phase
@@ -44,24 +44,28 @@ class Work:
         *,
         unread: bool = False,
         admitted: Callable[[str], Sources] | None = None,
+        names: bool = False,
     ) -> "Work":
         """Pick the share of ``gateway``.
 
-        ``admitted``: from where a job is entered now; None: whoever knows an address may enter.
+        ``admitted``: from where a job is entered now; None: whoever knows an address may enter.  ``names``: the
+        gateway tells forwards apart by their host names.
         """
         work = cls(gateway, unread=unread, bound=admitted is not None)
         for versioned in forwards.values():
             own = [grant for grant in versioned.record.grants if grant.gateway == gateway]
             sources = admitted(versioned.record.job_id) if admitted and own else None
             for grant in own:
-                work._add(grant, sources)
+                work._add(grant, sources, names=names)
             if any(grant.phase in {GrantPhase.RESERVED, GrantPhase.CLOSING} for grant in own):
                 work.moving.append(versioned)
         return work
 
-    def _add(self, grant: Grant, sources: Sources) -> None:
+    def _add(self, grant: Grant, sources: Sources, *, names: bool) -> None:
         table = {
-            each.external_port: Translation(each.internal_address, each.internal_port, sources)
+            each.external_port: Translation(
+                each.internal_address, each.internal_port, sources, _name(grant, each) if names else ""
+            )
             for each in grant.forwards
         }
         self.named.update(table)
@@ -101,3 +105,8 @@ class Work:
         record = versioned.record.model_copy(update={"grants": after})
         opened, closed = own.count(GrantPhase.RESERVED), own.count(GrantPhase.CLOSING)
         return Confirmation(record, versioned.revision, opened, closed) if own else None
+
+
+def _name(grant: Grant, forward: Forward) -> str:
+    """What the proxy is asked for; empty where the grant is from before there was one, and leads nobody anywhere."""
+    return grant.public(forward)[0].lower() if grant.public_port else ""

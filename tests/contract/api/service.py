@@ -22,6 +22,7 @@ from bwvisu.domain.cluster import ClusterUser
 from bwvisu.domain.job import JobStatus
 from bwvisu.domain.principal import Scope
 from bwvisu.services.context import Context, keep_current
+from bwvisu.services.entrance import entrances
 from bwvisu.services.feed import Feed, Limits
 from bwvisu.services.leases import Leases
 from bwvisu.services.state import State
@@ -186,7 +187,7 @@ async def service(
     async with Etcd(endpoints) as store:
         catalogue = Catalogue(bundles)
         catalogue.refresh()
-        assert not catalogue.problems
+        assert not catalogue.problems, catalogue.problems
         between = wire(store)
         state = State(between, keys)
         context = Context(
@@ -198,6 +199,7 @@ async def service(
             secrets.token_bytes,
             KeyholeSettings(public_urls=("http://keyhole.example.org:4243",)),
             mails,
+            entrances=entrances(clusters or {}),
         )
         leader = Leader(store, keys)
         app = make_app(context, token_settings(), rate=rate, basic=basic_settings(), streams=streams)

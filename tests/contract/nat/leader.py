@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keyhole.domain import Fence, ForwardPolicy, GrantPhase, JobForwards
+from keyhole.proxy_scripts import LOAD_PROXY
 from keyhole.reconciler import ForwardsReconciler, GatewayBoard, GatewaySync, ProbeBoard, Prober
 from keyhole.scripts import LOAD, LOOK, PROBE
 from tests.contract.nat.conftest import Either
@@ -46,7 +47,7 @@ class Leader:
 
     def scripts(self) -> list[str]:
         """What was run since this was last asked."""
-        names = {LOOK: "look", LOAD: "load", PROBE: "probe"}
+        names = {LOOK: "look", LOAD: "load", LOAD_PROXY: "load", PROBE: "probe"}
         told = [names.get(script, "other") for _, script in self.shell.scripts]
         self.shell.scripts.clear()
         return told

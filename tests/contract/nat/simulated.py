@@ -115,7 +115,7 @@ class SimulatedHost:
         gateway = self._gateway(address)
         if (target := gateway.connect(source or self.world.clients[0], port)) is None:
             raise ConnectionRefusedError
-        return Client(gateway, gateway.flows[-1], self.world.listeners[target])
+        return Client(gateway, gateway.flows[-1], self.world.listeners[target.address, target.port])
 
     def unanswered(self, address: str, port: int, source: str) -> bool:
         gateway = self._gateway(address)

@@ -12,7 +12,7 @@ from keyhole.gateway import Remote, load, look, probe, resolve
 from keyhole.interfaces import Answer
 from keyhole.nat.choice import DRIVERS
 from keyhole.nat.model import Backend, Frame, Table, Target, Translation
-from tests.contract.nat.conftest import WEB, Bench, Either, a_world_of
+from tests.contract.nat.conftest import FILTERS, WEB, Bench, Either, a_world_of
 
 NETWORKS = tuple(map(IPv4Network, ("10.77.0.0/24", "10.79.0.0/16", "10.80.0.9/32")))
 MORE: Table = {
@@ -55,7 +55,7 @@ INPUTS: Mapping[Backend, Sequence[str]] = {
 """What drivers render, what is left of it where it was cut short, and what neither filter takes."""
 
 
-@pytest.fixture(params=list(DRIVERS))
+@pytest.fixture(params=FILTERS)
 def backend(request: pytest.FixtureRequest) -> Backend:
     return DRIVERS[request.param].backend
 

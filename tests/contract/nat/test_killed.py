@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keyhole.domain import Fence, GrantPhase, JobForwards
+from keyhole.domain import Fence, ForwardPolicy, GrantPhase, JobForwards
 from keyhole.interfaces import Answer, GatewayShell, NoAnswer
 from keyhole.reconciler import ForwardsReconciler, GatewayBoard, GatewaySync
 from tests.contract.nat.conftest import KINDS, Either, Kind, a_world_of
@@ -65,8 +65,9 @@ class MortalBooks(MemoryBooks):
 class Story:
     """A cluster with one job, through the hands of several leaders."""
 
-    def __init__(self, world: Either) -> None:
-        self.world, self.books, self.tenants = world, MortalBooks(), MemoryTenants()
+    def __init__(self, world: Either, policy: ForwardPolicy) -> None:
+        self.world, self.policy = world, policy
+        self.books, self.tenants = MortalBooks(), MemoryTenants()
         self.epoch = 0
 
     async def lead(self, fate: Fate) -> None:
@@ -78,7 +79,7 @@ class Story:
         sync = GatewaySync(
             gateway=gateways["gw1"],
             installation="abc123",
-            policy=POLICY,
+            policy=self.policy,
             books=self.books,
             shell=shell,
             office=office,
@@ -86,7 +87,7 @@ class Story:
             clock=clock,
         )
         forwards = ForwardsReconciler(
-            policy=POLICY,
+            policy=self.policy,
             gateways=gateways,
             books=self.books,
             tenants=self.tenants,
@@ -100,7 +101,7 @@ class Story:
             await sync.reconcile()
             await forwards.retire()
             await forwards.serve()
-            clock.now += POLICY.quarantine
+            clock.now += self.policy.quarantine
 
     async def survives(self, fate: Fate) -> bool:
         """Whether a leader with this fate came to its end; another one takes over either way."""
@@ -118,20 +119,25 @@ async def test_the_next_leader_converges_wherever_the_last_one_was_killed(
     tmp_path: Path, ending: bool, kind: Kind
 ) -> None:
     with a_world_of(kind, tmp_path) as world:
-        story, moment, survived = Story(world), 0, False
-        while not survived:
-            moment += 1
-            job_id = f"j{moment}"
-            story.tenants.jobs = {job_id: tenancy()}
-            story.books.asked = [request(job_id)]
-            survived = await story.survives(Fate(0 if ending else moment))
-            (held,) = story.books.grants(job_id)
-            port, inner = held.forwards[0].external_port, held.forwards[0].internal_port
-            listener = world.hosts["node1"].serve(inner)
-            assert (held.phase, world.hosts["outside"].hear(OUTER, port)) == (GrantPhase.OPEN, b"hello\n")
-            story.tenants.jobs = {job_id: tenancy(wanted=False, gone=True)}
-            survived = await story.survives(Fate(moment if ending else 0)) and survived
-            assert story.books.records == {}
-            assert world.hosts["outside"].hear(OUTER, port) is None
-            listener.close()
-        assert moment > 5, "the sweep met fewer moments than there are effects"
+        await sweep(world, POLICY, ending=ending)
+
+
+async def sweep(world: Either, policy: ForwardPolicy, *, ending: bool) -> None:
+    """Leaders that are killed at one moment after the other, until one of them meets none any more."""
+    story, moment, survived = Story(world, policy), 0, False
+    while not survived:
+        moment += 1
+        job_id = f"j{moment}"
+        story.tenants.jobs = {job_id: tenancy()}
+        story.books.asked = [request(job_id)]
+        survived = await story.survives(Fate(0 if ending else moment))
+        (held,) = story.books.grants(job_id)
+        port, inner = held.forwards[0].external_port, held.forwards[0].internal_port
+        listener = world.hosts["node1"].serve(inner)
+        assert (held.phase, world.hosts["outside"].hear(OUTER, port)) == (GrantPhase.OPEN, b"hello\n")
+        story.tenants.jobs = {job_id: tenancy(wanted=False, gone=True)}
+        survived = await story.survives(Fate(moment if ending else 0)) and survived
+        assert story.books.records == {}
+        assert world.hosts["outside"].hear(OUTER, port) is None
+        listener.close()
+    assert moment > 5, "the sweep met fewer moments than there are effects"

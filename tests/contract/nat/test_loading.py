@@ -10,19 +10,20 @@ from hypothesis import strategies as st
 
 from keyhole.domain import Fence, Sources, sources
 from keyhole.gateway import Fenced, Loaded, Refused, Unanswered, load, look, read_load, read_look
-from keyhole.nat.choice import DRIVERS
 from keyhole.nat.model import Backend, Table, Translation, difference
-from tests.contract.nat.conftest import WEB, Bench, Either
+from tests.contract.nat.conftest import FILTERS, WEB, Bench, Either
 from tests.contract.nat.world import World
 
-targets = st.builds(Translation, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535))
+targets = st.builds(
+    Translation, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535), name=st.just("")
+)
 tables = st.dictionaries(st.integers(50000, 60000), targets, max_size=100)
 BIG: Table = {50000 + n: Translation("10.77.0.101", 50000 + n) for n in range(10_000)}
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=tables, after=tables)
-@pytest.mark.parametrize("backend", list(DRIVERS))
+@pytest.mark.parametrize("backend", FILTERS)
 def test_what_is_loaded_is_what_is_read_back(world: Either, backend: Backend, before: Table, after: Table) -> None:
     """Synchronous, since hypothesis runs the body many times within one world."""
 
@@ -107,7 +108,7 @@ async def test_a_change_against_an_outdated_picture_is_refused(bench: Bench) -> 
 
 
 @pytest.mark.parametrize("bound", [False, True])
-@pytest.mark.parametrize("backend", list(DRIVERS))
+@pytest.mark.parametrize("backend", FILTERS)
 async def test_ten_thousand_forwards_and_one_more(
     real_world: World, backend: Backend, bound: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from keyhole.nat.choice import DRIVERS, other
+from keyhole.nat.choice import others
 from keyhole.nat.model import Backend, Translation
-from tests.contract.nat.conftest import OUTER, WEB, Bench, Either
+from tests.contract.nat.conftest import FILTERS, OUTER, WEB, Bench, Either
 from tests.contract.nat.world import World, is_cut
 
 FOREIGN = "-A PREROUTING -p tcp -m tcp --dport 9999 -j REDIRECT --to-ports 22"
@@ -28,7 +28,7 @@ async def test_the_iptables_driver_passes_a_forward_chain_that_drops(real_world:
     assert bench.hear(50001) is None
 
 
-@pytest.mark.parametrize("backend", list(DRIVERS))
+@pytest.mark.parametrize("backend", FILTERS)
 async def test_only_packets_to_the_gateway_itself_are_translated(real_world: World, backend: Backend) -> None:
     """A connection in transit to another host's port 50001 goes where it was meant to go."""
     world, bench = real_world, Bench(real_world, backend)
@@ -94,7 +94,7 @@ def _rules(saved: str) -> list[str]:
     return [line for line in saved.splitlines() if not line.startswith("#")]
 
 
-@pytest.mark.parametrize("backend", list(DRIVERS))
+@pytest.mark.parametrize("backend", FILTERS)
 async def test_foreign_tables_stay_whatever_is_loaded(real_world: World, backend: Backend) -> None:
     bench, host = Bench(real_world, backend), real_world.hosts["gw1"]
     host.run("nft", "add", "table", "inet", "site")
@@ -104,7 +104,7 @@ async def test_foreign_tables_stay_whatever_is_loaded(real_world: World, backend
 
 
 async def test_fault_35a_two_installations_share_a_gateway(bench: Bench) -> None:
-    neighbour = Bench(bench.world, other(bench.driver).backend, "xyz789")
+    neighbour = Bench(bench.world, others(bench.driver)[0].backend, "xyz789")
     twin = Bench(bench.world, bench.driver.backend, "abc1234")
     bench.world.hosts["node1"].serve(50001, b"ours\n")
     bench.world.hosts["node2"].serve(51001, b"neighbour\n")
@@ -119,7 +119,7 @@ async def test_fault_35a_two_installations_share_a_gateway(bench: Bench) -> None
 
 
 async def test_every_driver_leaves_nothing_when_it_goes(world: Either) -> None:
-    for backend in DRIVERS:
+    for backend in FILTERS:
         bench = Bench(world, backend)
         await bench.make(WEB)
         assert (await bench.actual()).present

@@ -102,7 +102,7 @@ class Host:
         """The greeting at an address; None where it is refused."""
         try:
             with self.connect(address, port, source) as client:
-                return client.recv(100)
+                return client.recv(100) or None
         except OSError:
             return None
 
@@ -334,13 +334,15 @@ class Connection(Protocol):
 
 
 def is_cut(client: Connection) -> bool:
-    """Whether the connection was ended against the will of both sides: the peer of our next packet is a stranger."""
+    """Whether the connection was ended against the will of both sides.
+
+    The peer of our next packet is a stranger; or a proxy between them has hung up.
+    """
     try:
         client.send(b"anyone?")
-        client.recv(9)
-    except ConnectionResetError:
+        return client.recv(9) == b""
+    except (ConnectionResetError, BrokenPipeError):
         return True
-    return False
 
 
 @contextlib.contextmanager

@@ -116,7 +116,7 @@ async def test_a_drained_gateway_can_be_emptied_too(api: Service, admin: Visitor
     await shows(api, drained=True, vacated=True)
     page = words((await pressed).text)
     assert "its sessions move to others." in page
-    assert "gw1 drained, its sessions move 3 Put to use gw1" in page
+    assert "gw1 drained, its sessions move 3 – Put to use gw1" in page
     assert "Drain and move" not in page
 
 

@@ -59,7 +59,7 @@ def test_real_output_is_read_by_external_port() -> None:
     found = read_flows(answer(RECORDED))
     assert isinstance(found, Listed)
     assert found.counted
-    told = {port: [each[2:] for each in listed] for port, listed in found.flows.items()}
+    told = {port: [each[2:5] for each in listed] for port, listed in found.flows.items()}
     assert told == {
         50007: [(True, 378, 1120), (False, 216, 112)],
         50008: [(False, 60, 0)],

@@ -65,7 +65,7 @@ def test_a_gateway_that_sees_no_foreign_rules_any_more_says_so() -> None:
     assert read_look(said(text)) == Listing(True, None, None, None, blind=True)
 
 
-@pytest.mark.parametrize("backend", list(DRIVERS))
+@pytest.mark.parametrize("backend", ["nftables", "iptables"])
 def test_a_driver_needs_all_its_listings(backend: Backend) -> None:
     driver = DRIVERS[backend]
     assert listed(driver, Listing(True, None, "", ""))
@@ -88,7 +88,7 @@ def test_nothing_that_varies_is_part_of_a_text() -> None:
     guard = Guard(GATEWAY, "abc123", Fence(1, 7))
     first, second = look(guard, "bwv-abc123"), look(guard._replace(fence=Fence(2, 8)), "bwv-other")
     assert first.script == second.script
-    assert first.args == ("", "abc123.gw1", "1", "7", "bwv-abc123", "ip", "")
+    assert first.args == ("", "abc123.gw1", "1", "7", "bwv-abc123", "ip", "", "")
     call = load(guard, "iptables", "*nat\nCOMMIT\n", [(50001, "*", Target("10.0.0.1", 5))])
     assert call.stdin == b"*nat\nCOMMIT\n\n#cut 50001 * 10.0.0.1 5"
     assert call.args[-3:] == ("iptables", str(len(call.stdin)), "ip")

@@ -7,14 +7,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from bwvisu.adapters.etcd import EtcdUnavailable, Put, Store
-from bwvisu.adapters.records import Keys
+from bwvisu.adapters.records import Keys, encode
 from bwvisu.adapters.slurm import Submission
 from bwvisu.domain.audit import Action, AuditRecord, Result
-from bwvisu.domain.job import JobSpec, JobStatus
+from bwvisu.domain.job import Idleness, JobSpec, JobStatus
 from bwvisu.domain.lifecycle import Outcome, Phase
 from bwvisu.domain.observation import CouldNotLook, NoSuchUser, NotStarted, Refused, SlurmState, SubmitResult, Unknown
 from bwvisu.errors import OperatorError
-from bwvisu.planning.verbs import Forget
+from bwvisu.planning.verbs import Forget, StopIdle
 from bwvisu.reconcilers.accounts import FRESH_ABSENT
 from bwvisu.reconcilers.execute import HOLD_BACK, HOLD_BACK_HOPELESS, HOLD_BACK_UNKNOWN
 from tests.unit.planning.build import ID, NOW, name_of, spec
@@ -231,6 +231,30 @@ async def test_an_owner_whom_sudo_does_not_find_is_asked_for_again(store: Store,
         slurm.clock.seconds += HOLD_BACK_UNKNOWN
         await term.turn()
         assert (term.phase(), len(slurm.asked_but)) == (Phase.QUEUED, 2)
+
+
+async def idled(term: Term) -> bool:
+    status = await term.stored()
+    return status is not None and status.idled
+
+
+async def test_a_job_that_was_kept_meanwhile_is_not_stopped(store: Store, keys: Keys, slurm: FakeSlurm) -> None:
+    """By the spec that the leader knows, and by one that it has not seen yet."""
+    async with Term(store, keys, slurm) as term:
+        await term.ask()
+        await term.turn()
+        known = term.records.specs.get(ID)
+        assert known is not None
+        stopped = term.status.model_copy(update={"idle": Idleness(warned_at=NOW, stops_at=NOW, stopped_at=NOW)})
+        await term.executor.execute(StopIdle(ID, stopped, kept_at=NOW))
+        assert not await idled(term)
+
+        kept = known.model_copy(update={"kept_at": NOW})
+        await store.commit([], [Put(keys.spec(ID), encode(kept))])
+        await term.executor.execute(StopIdle(ID, stopped, kept_at=known.kept_at))
+        assert not await idled(term)
+        await term.executor.execute(StopIdle(ID, stopped, kept_at=NOW))
+        assert await idled(term)
 
 
 async def test_an_idle_world_costs_no_verb(store: Store, keys: Keys, slurm: FakeSlurm) -> None:

@@ -8,9 +8,9 @@ from bwvisu.domain.lifecycle import Phase
 from bwvisu.planning.snapshot import JobView
 from bwvisu.reconcilers.records import Records
 from bwvisu.reconcilers.views import Views
-from keyhole.activity import Told
+from keyhole.activity import Told, Totals
 from keyhole.domain import Forward, Grant, GrantPhase, JobForwards, Refusal, Report, Run
-from tests.unit.planning.build import ID, OTHER_ID, known, spec
+from tests.unit.planning.build import ID, NOW, OTHER_ID, known, spec
 from tests.unit.reconcilers.spoken import report, request
 
 KEYS = Keys()
@@ -140,3 +140,27 @@ def test_a_run_whose_way_leads_through_another_gateway_has_moved_and_moves_until
     assert (opened.moved, opened.moving) == (True, False)
     assert opened.services
     assert [each.gateway for each in opened.services] == ["gw2"]
+
+
+def test_who_uses_a_service_is_told_by_this_leader_or_stays_as_it_is_written_down(cluster: Cluster) -> None:
+    board = Board()
+    cluster.views = Views("main", cluster.records, board)
+    cluster.put(KEYS.forwards(ID), JobForwards(job_id=ID, grants=(grant(GrantPhase.OPEN),)))
+    cluster.put(KEYS.status(ID), known(Phase.READY))
+    cluster.views.changed(ID)
+    written = {"connections": 3, "bytes_in": 10, "bytes_out": 20, "last_active_at": NOW}
+    (service,) = cluster.view.services or ()
+    before = service.model_copy(update=written)
+    status = known(Phase.READY).model_copy(update={"services": (before,)})
+    cluster.put(KEYS.status(ID), status)
+    cluster.views.changed(ID)
+    assert cluster.view.services == (before,)  # nobody has looked yet
+
+    for told, expected in (
+        (Told(0.0, 1, Totals(11, 21), None), {**written, "connections": 1, "bytes_in": 11, "bytes_out": 21}),
+        (Told(0.0, 1, None, None), {"connections": 1, "bytes_in": None, "bytes_out": None, "last_active_at": None}),
+    ):
+        board.use = told
+        cluster.views.changed(ID)
+        (service,) = cluster.view.services or ()
+        assert {name: getattr(service, name) for name in written} == expected

@@ -1,5 +1,6 @@
 """How users are handed over to an application, and where the secret goes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from bwvisu.domain.access import access_password
 from bwvisu.domain.application import Application
 from bwvisu.domain.job import JobSpec, JobStatus, Service, ServiceName
 from bwvisu.domain.lifecycle import Phase
-from bwvisu.services.access import hand_over
+from bwvisu.services.access import Access, hand_over, through_proxy
 from bwvisu.services.state import Job
 
 PASSWORD = "pass/word&x"
@@ -86,3 +87,39 @@ def test_the_password_is_stable_and_needs_no_quoting(secret: bytes) -> None:
     assert len(password) == 16
     assert set(password) <= set("abcdefghijklmnopqrstuvwxyz234567")
     assert password != access_password(secret + b"x")
+
+
+def at_proxy(connect: dict[str, Any] | None) -> Access:
+    return through_proxy(hand_over(application(connect), proxied(), PASSWORD), "to.k.en")
+
+
+def proxied() -> Job:
+    plain = job("01jd-50007.gw1.viz.example.org", "https")
+    services = tuple(each.model_copy(update={"external_port": 443}) for each in plain.status.services)
+    return replace(plain, status=plain.status.model_copy(update={"services": services}))
+
+
+def test_behind_a_proxy_the_token_is_one_more_field_of_the_application_s_form() -> None:
+    access = at_proxy({"kind": "form", "action": "/login?next=%2Flab", "fields": {"password": "{password}"}})
+    assert access.form is not None
+    assert access.form.action == "https://01jd-50007.gw1.viz.example.org/login?next=%2Flab"
+    assert access.form.fields == {"password": PASSWORD, "bwvisu_token": "to.k.en"}
+
+
+@pytest.mark.parametrize(
+    ("connect", "page"), [(None, "/lab"), ({"kind": "link", "fragment": "p={password}"}, "/lab#p=pass%2Fword%26x")]
+)
+def test_where_the_application_has_no_form_the_token_asks_for_its_page(
+    connect: dict[str, Any] | None, page: str
+) -> None:
+    access = at_proxy(connect)
+    assert access.form is not None
+    assert access.url == access.form.action == f"https://01jd-50007.gw1.viz.example.org{page}"
+    assert access.form.fields == {"bwvisu_enter": "to.k.en"}
+    assert PASSWORD not in repr(access)
+    assert "pass%2F" not in repr(access)
+    assert "to.k.en" not in repr(access)
+
+
+def test_another_port_than_that_of_https_is_told() -> None:
+    assert hand_over(application(None), job(protocol="https"), PASSWORD).url == "https://gw1.example.org:50007/lab"
