@@ -12,14 +12,14 @@ from tests.contract.api.service import Service, cluster_settings, service
 from tests.contract.api.test_jobs import AVAILABLE, seen
 
 GATEWAY = {"host": "gw", "user": "bwvisu", "internal_ip": "10.2.0.1", "external_ip": "198.51.100.1"}
-SIXTH = {**GATEWAY, "host": "gw6", "name": "gw6", "external_ip": "2001:db8:1::1"}
+SIXTH = {**GATEWAY, "host": "gw6", "name": "gw6", "internal_ip": "2001:db8:2::1", "external_ip": "2001:db8:1::1"}
 
 
 def gateways(*gateways: dict[str, Any], **forwards: Any) -> Any:
     """A cluster with these."""
     return cluster_settings(
         gateways=list(gateways),
-        compute_networks=["10.1.0.0/16"],
+        compute_networks=["10.1.0.0/16", "2001:db8:2::/64"],
         keyhole_urls=["http://keyhole.example.org:4243"],
         forwards={"admission": "owner-address", **forwards},
     )
