@@ -29,7 +29,7 @@ from hashlib import sha256
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple, TypeVar
 from urllib.parse import urlsplit
 
-from keyhole.listeners import Listener, listeners
+from keyhole.listeners import Listener, any_address, listeners
 from keyhole.running import end, ended, start, tail
 
 CONFIG: Dict[str, Any] = {}  # replaced by keyhole.embedding
@@ -300,7 +300,7 @@ def environment(forwards: Iterable[Forward], environ: Mapping[str, str], run: st
         found["KEYHOLE_PORT%d" % i] = str(forward.internal_port)
         found["KEYHOLE_GATEWAY%d" % i] = forward.external_host
         found["KEYHOLE_EXTERNAL_PORT%d" % i] = str(forward.external_port)
-    return dict(found, BWVISU_RUN=run)
+    return dict(found, KEYHOLE_ADDRESS=any_address(), BWVISU_RUN=run)
 
 
 def watch(keyhole: Keyhole, ports: Set[int], script: "subprocess.Popen[bytes]", patience: float) -> None:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 _IMPORTS = {
-    "from keyhole.listeners import Listener, listeners\n": "listeners",
+    "from keyhole.listeners import Listener, any_address, listeners\n": "listeners",
     "from keyhole.running import end, ended, start, tail\n": "running",
 }
 _PLACEHOLDER = "CONFIG: Dict[str, Any] = {}  # replaced by keyhole.embedding\n"
@@ -77,8 +77,8 @@ exec python3 -I - "$0" "$@" <<'{end}'
 {text}
 {end}"""
 _ASKING = """\
-# bwVisu asks its keyhole for {ports} port(s), then runs this script anew, with KEYHOLE_PORT<I>, KEYHOLE_GATEWAY<I> and
-# KEYHOLE_EXTERNAL_PORT<I> in its environment, and reports how it ends.
+# bwVisu asks its keyhole for {ports} port(s), then runs this script anew, with KEYHOLE_PORT<I>, KEYHOLE_GATEWAY<I>,
+# KEYHOLE_EXTERNAL_PORT<I> and KEYHOLE_ADDRESS in its environment, and reports how it ends.
 if {first}; then
 command -v python3 >/dev/null || {{
     echo "bwVisu: this job got no ports and ends: there is no python3 on this node (exit code 127)" >&2

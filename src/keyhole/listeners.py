@@ -10,6 +10,7 @@ import socket
 import struct
 from typing import List, NamedTuple, Tuple
 
+ANY_IPV4 = "0.0.0.0"  # noqa: S104 (the gateway comes from outside)
 LISTEN = 10  # TCP_LISTEN of Linux' net/tcp_states.h
 LOOPBACK = re.compile(r".{6}7F|0{24}01000000|0{16}FFFF0000.{6}7F")  # as a little-endian kernel prints addresses
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLMSG_DONE, NLM_F_REQUEST_DUMP = 4, 20, 3, 0x301  # linux/netlink.h
@@ -21,6 +22,15 @@ LOOPBACK_BYTES = {
 }
 
 Listener = NamedTuple("Listener", [("port", int), ("uid", int), ("loopback", bool)])
+
+
+def any_address() -> str:
+    """Where a server is reached over each address family that this host speaks: ``::`` stands for both."""
+    try:
+        with open("/proc/net/if_inet6") as interfaces:
+            return "::" if interfaces.read(1) else ANY_IPV4
+    except OSError:  # a kernel without IPv6
+        return ANY_IPV4
 
 
 def listeners() -> List[Listener]:

@@ -1,10 +1,11 @@
 """A page that is reached over IPv6 from outside, through a gateway that leads to a compute node over IPv6."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bwvisu.cli.local import until
+from bwvisu.cli.local import install_terminal, until
 from bwvisu.sandbox import Options, Sandbox
 from tests.support.world import QUARANTINE, Person, etcd_keys, fetch, leave_whole, service_in
 
@@ -16,10 +17,8 @@ def box(spare: str) -> Sandbox:
 
 @pytest.mark.parametrize("backend", ["nftables", "iptables"])
 def test_a_job_from_post_to_a_page_to_nothing_over_ipv6(box: Sandbox, tmp_path: Path, backend: str) -> None:
-    cluster = box.settings()["clusters"]["main"]  # type: ignore[index]
-    gateways = [each for each in cluster["gateways"] if each["name"].endswith("-ipv6")]
     with (
-        service_in(box, tmp_path, {"forwards": {"backend": backend}, "gateways": gateways}) as service,
+        service_in(box, tmp_path, {"forwards": {"backend": backend}, "gateways": over_ipv6(box)}) as service,
         service.client() as client,
     ):
         service.start()
@@ -42,6 +41,19 @@ def test_a_job_from_post_to_a_page_to_nothing_over_ipv6(box: Sandbox, tmp_path: 
         until(lambda: not etcd_keys(service, "forwards"), QUARANTINE + 60, "the ports are free again")
 
 
+def test_shipped_applications_listen_where_the_gateway_leads(box: Sandbox, tmp_path: Path) -> None:
+    install_terminal()
+    with service_in(box, tmp_path, {"gateways": over_ipv6(box)}) as service, service.client() as client:
+        service.start()
+        service.wait_until_ready(120)
+        alice = Person(client)
+        jobs = {name: alice.submit(name, minutes=5) for name in ("terminal", "xpra", "desktop")}
+        for name, job_id in jobs.items():
+            alice.wait(job_id, "available")
+            assert "<!doctype html>" in fetch(box, alice.access(job_id)["url"].partition("#")[0]).lower(), name
+        leave_whole(service, client)
+
+
 def test_one_host_is_a_gateway_of_both_families(box: Sandbox, tmp_path: Path) -> None:
     both = [each for each in box.settings()["clusters"]["main"]["gateways"] if each["name"].startswith("gw1")]  # type: ignore[index]
     with service_in(box, tmp_path, {"gateways": both}) as service, service.client() as client:
@@ -53,6 +65,12 @@ def test_one_host_is_a_gateway_of_both_families(box: Sandbox, tmp_path: Path) ->
         assert set(ways) == {"gw1", "gw1-ipv6"}
         assert all("bwVisu test page" in fetch(box, url) for url in ways.values())
         leave_whole(service, client)
+
+
+def over_ipv6(box: Sandbox) -> list[dict[str, Any]]:
+    """Its gateways as they are reached over IPv6."""
+    gateways = box.settings()["clusters"]["main"]["gateways"]  # type: ignore[index]
+    return [each for each in gateways if each["name"].endswith("-ipv6")]
 
 
 def rules(box: Sandbox, gateway: str, family: str = "ip6") -> str:

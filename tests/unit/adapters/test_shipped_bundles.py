@@ -55,7 +55,8 @@ def scripts(bundle: Bundle, port: int = 40000) -> list[str]:
 def script(bundle: Bundle, parameters: Mapping[str, object], port: int) -> str:
     job = JobFacts("01jd00000000000000000000aa", "alice", bundle.name, "main")
     values = bundle.check(parameters)
-    return render(bundle.source.template, values, job, Access(PASSWORD), lambda _: f"export KEYHOLE_PORT0={port}")
+    ports = f"export KEYHOLE_ADDRESS=0.0.0.0 KEYHOLE_PORT0={port}"
+    return render(bundle.source.template, values, job, Access(PASSWORD), lambda _: ports)
 
 
 @contextmanager

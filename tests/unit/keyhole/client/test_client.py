@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 from itertools import islice
 from typing import Any
@@ -31,7 +33,16 @@ from keyhole.client import (
     watch,
     within,
 )
-from keyhole.listeners import Listener, ask_kernel, listeners, read_dump, read_listeners, read_tables
+from keyhole.listeners import (
+    ANY_IPV4,
+    Listener,
+    any_address,
+    ask_kernel,
+    listeners,
+    read_dump,
+    read_listeners,
+    read_tables,
+)
 from tests.support.waiting import free_port
 
 FORWARD = {"internal_port": 50001, "external_host": "gw1.example.org", "external_port": 40001, "gateway": "gw1"}
@@ -108,8 +119,17 @@ def test_names_and_addresses_are_hosts(host: str) -> None:
         "KEYHOLE_PORT0": "50001",
         "KEYHOLE_GATEWAY0": host,
         "KEYHOLE_EXTERNAL_PORT0": "40001",
+        "KEYHOLE_ADDRESS": any_address(),
         "BWVISU_RUN": "4711.0",
     }
+
+
+def test_a_server_listens_on_both_families_where_its_host_speaks_both() -> None:
+    """In networks of their own: one whose interface is up and has ::1, one that speaks nothing yet."""
+    tell = f"{sys.executable} -c 'from keyhole.listeners import any_address; print(any_address())'"
+    script = f"{tell} && ip link set lo up && {tell}"
+    told = subprocess.run(["unshare", "--net", "sh", "-c", script], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == [ANY_IPV4, "::"]
 
 
 def test_another_number_of_ports_is_no_answer() -> None:
