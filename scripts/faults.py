@@ -18,6 +18,7 @@ SUITES = {
     "contract": "real part",
     "simulation": "simulation",
     "cluster": "real cluster",
+    "gateways": "real cluster, from outside",
     "browser": "browser",
     "heavy": "real cluster, heavy",
 }
@@ -103,8 +104,8 @@ They are checked in four ways:
   reordered or be the last thing that a process does. {seeds:,} worlds in `make test`. `python -m tests.simulation
   SEED` replays one. The leader is killed and stopped at steps all over a job's life, in `make test-heavy` at each.
 - **Mutants** (`make mutants`): safeguards are taken away, one at a time; the simulation must notice each.
-- **Real cluster** (`tests/cluster`, `tests/heavy`): real processes killed, stopped and cut off; the world is read
-  from outside by squeue, nft, iptables-save, conntrack and etcdctl.
+- **Real cluster** (`tests/cluster`, `tests/gateways`, `tests/heavy`): real processes killed, stopped and cut off; the
+  world is read from outside by squeue, nft, iptables-save, conntrack and etcdctl.
 - **Contract tests** (`tests/contract`): one suite for each double and the real part that it stands for.
 
 ## Faults

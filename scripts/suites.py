@@ -50,16 +50,16 @@ Stage = tuple[Suite, ...]
 GROUPS: dict[str, tuple[Stage, ...]] = {
     "test": (
         (Suite("house", "tests/test_house.py", 15),),
-        (Suite("unit", "tests/unit", 160),),
+        (Suite("unit", "tests/unit", 10 * MINUTE), Suite("simulation", "tests/simulation", 10 * MINUTE)),
         (Suite("fuzz", "tests/fuzz", 50),),
-        (Suite("simulation", "tests/simulation", 10 * MINUTE),),
         (
-            Suite("contract", "tests/contract", 21 * MINUTE),
-            Suite("cluster", "tests/cluster", 21 * MINUTE),
-            Suite("chart", "tests/chart", 90),
+            Suite("contract", "tests/contract", 22 * MINUTE),
+            Suite("cluster", "tests/cluster", 22 * MINUTE),
+            Suite("gateways", "tests/gateways", 22 * MINUTE),
         ),
+        (Suite("chart", "tests/chart", 60),),
         (Suite("clients", "tests/clients", 105),),
-        (Suite("browser", "tests/browser", 510),),
+        (Suite("browser", "tests/browser", 550),),
     ),
     "heavy": (
         (Suite("heavy", "tests/heavy", 90 * MINUTE),),

@@ -8,7 +8,7 @@ import pytest
 
 from bwvisu.cli.local import LocalService, until
 from bwvisu.sandbox import Sandbox
-from tests.cluster.test_admissions import Caller, clients
+from tests.gateways.test_admissions import Caller, clients
 from tests.support.world import Person, leave_whole, service_in
 
 __all__ = ["clients"]
