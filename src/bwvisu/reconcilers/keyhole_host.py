@@ -43,8 +43,12 @@ class LeaderBooks:
         records: Records,
         writer: Writer,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        sharing: bool = True,
     ) -> None:
+        """``sharing``: whether what came by a share counts."""
         self._cluster = cluster
+        self._sharing = sharing
         self._records = records
         self._writer = writer
         self._wall = wall
@@ -74,7 +78,8 @@ class LeaderBooks:
     def admitted(self, job_id: JobId) -> Sequence[Network]:
         """Networks that the job's record admits by our clock; of a damaged record its last readable version counts."""
         record, now = self._records.admissions.get(job_id) or Admissions(), self._wall()
-        return [addresses for each in record.entries if each.expires_at > now and (addresses := _network(each))]
+        counting = [each for each in record.entries if each.expires_at > now and (self._sharing or each.share is None)]
+        return [addresses for each in counting if (addresses := _network(each))]
 
     async def write(self, record: JobForwards, revision: int | None) -> bool:
         """Compare-and-swap under our epoch; what the job was answered by it goes into the audit trail."""

@@ -16,7 +16,7 @@ from bwvisu.services.bundles import bundle_of
 from bwvisu.services.context import Context, Forbidden, visible
 from bwvisu.services.edit import Edit, edit
 from bwvisu.services.exact import Exact, read_exactly, read_of_anybody
-from bwvisu.services.guests import Entrant, check_going_on, same_spec, shares_of
+from bwvisu.services.guests import Entrant, check_going_on, counting, same_spec, shares_of
 from bwvisu.services.state import Job
 from bwvisu.settings import ClusterSettings
 
@@ -61,7 +61,7 @@ async def share(context: Context, principal: Principal, job_id: JobId, new: NewS
         rules = _rules(context, read.job).sharing
         await _check(context, read.job, new)
         found = await shares_of(context, job_id)
-        live = [each for each in found.value.entries if each.expires_at > context.now()]
+        live = counting(context, read.job, found.value)
         if any(each.id == new_id for each in live):  # a try whose answer was lost
             return Edit(Minted(next(each for each in live if each.id == new_id), token))
         same = next((each for each in live if new.user is not None and each.user == new.user), None)
@@ -87,8 +87,7 @@ async def share(context: Context, principal: Principal, job_id: JobId, new: NewS
 async def shares(context: Context, principal: Principal, job_id: JobId) -> tuple[Share, ...]:
     """Whom the owner lets in, the oldest first.  Raises NotFound."""
     job = await visible(context, principal, job_id)
-    found = await shares_of(context, job.spec.id)
-    return tuple(each for each in found.value.entries if each.expires_at > context.now())
+    return counting(context, job, (await shares_of(context, job.spec.id)).value)
 
 
 async def unshare(context: Context, principal: Principal, job_id: JobId, share_id: str) -> None:
@@ -137,14 +136,14 @@ async def shared_with(context: Context, principal: Principal) -> tuple[SharedJob
     """
     if principal.user is None:
         raise Forbidden("this is asked for a person: name one as X-On-Behalf-Of")
-    state, now, found = context.state, context.now(), []
+    state, found = context.state, []
     for key, entry in (await state.store.list(state.keys.kind("shares"))).entries.items():
         try:
-            entries = decode(Shares, entry.value).entries
+            shares = decode(Shares, entry.value)
         except ValueError:  # one that cannot be read hides no other; who opens it is told
             continue
-        given = by_user(entries, principal.user, now)
-        job = await state.find(state.keys.tail(key)) if given else None
+        job = await state.find(state.keys.tail(key)) if by_user(shares.entries, principal.user) else None
+        given = by_user(counting(context, job, shares), principal.user) if job else None
         if given and job and not job.spec.stopped and job.status.finished_at is None:
             found.append(SharedJob(job, given))
     return tuple(sorted(found, key=lambda each: each.share.at, reverse=True))
@@ -156,10 +155,12 @@ async def _by_token(context: Context, token: str) -> Entrant:
     if job_id is None:
         raise _no_such_share()
     found = await shares_of(context, job_id)
-    given = by_token(found.value.entries, token, context.now())
-    if given is None:
+    if by_token(found.value.entries, token) is None:
         raise _no_such_share()
     read: Exact = await read_of_anybody(context, job_id)
+    given = by_token(counting(context, read.job, found.value), token)
+    if given is None:
+        raise _no_such_share()
     return Entrant(read, given, (same_spec(read), found.unchanged))
 
 

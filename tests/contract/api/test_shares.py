@@ -195,6 +195,22 @@ async def test_an_expired_share_opens_nothing(api: Service) -> None:
     assert (await ask(api, "GET", f"/jobs/{job}/shares", "alice")).json()["items"] == []
 
 
+async def test_where_sharing_is_switched_off_what_was_shared_opens_nothing(api: Service) -> None:
+    job = await available(api)
+    token = (await shared(api, job))["token"]
+    await shared(api, job, user="bob")
+    main = api.context.clusters["main"]
+    off = main.model_copy(update={"sharing": main.sharing.model_copy(update={"allowed": False})})
+    for clusters in ({**api.context.clusters, "main": off}, {"open": api.context.clusters["open"]}):
+        object.__setattr__(api.context, "clusters", clusters)
+        assert problem(await redeemed(api, token, address="192.0.2.9"))["type"] == "/problems/share-not-found"
+        assert (await ask(api, "GET", "/shares", "bob")).json()["items"] == []
+        assert (await ask(api, "GET", f"/jobs/{job}/shares", "alice")).json()["items"] == []
+        for method, path in (("GET", "access"), ("POST", "admissions")):
+            answer = await ask(api, method, f"/jobs/{job}/{path}", "bob", address="192.0.2.8")
+            assert problem(answer)["type"] == "/problems/job-not-found"
+
+
 async def test_guessing_is_slowed_and_every_wrong_token_is_answered_alike(api: Service) -> None:
     job = await available(api, cluster="open")
     token = (await shared(api, job))["token"]
