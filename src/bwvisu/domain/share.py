@@ -56,7 +56,10 @@ def digest_of(token: str) -> str:
 
 
 def by_token(entries: Iterable[Share], token: str) -> Share | None:
-    """Of shares that count, the link that this token opens.  Takes equally long whichever it is, so that nothing is learnt by timing."""
+    """The link that this token opens, of shares that count.
+
+    Takes equally long whichever it is, so that nothing is learnt by timing.
+    """
     digest, found = digest_of(token), None
     for share in entries:
         if hmac.compare_digest(share.token_sha256, digest):

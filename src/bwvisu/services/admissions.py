@@ -117,11 +117,17 @@ async def revoke(context: Context, principal: Principal, job_id: JobId, admissio
     await edit(context, f"admissions/{job_id}", attempt)
 
 
-async def without_share(context: Context, job_id: JobId, share_id: str) -> tuple[Found[Admissions], Put | None]:
-    """What takes the entries away that came by a share; None: there are none."""
+async def cut_short(
+    context: Context, job_id: JobId, share_id: str, ends: datetime | None
+) -> tuple[Found[Admissions], Put | None]:
+    """What lets the entries that came by a share outlive ``ends`` no more; None: takes them away.  No Put: all fit."""
     found = await _read(context, job_id)
-    kept = tuple(each for each in found.value.entries if each.share != share_id)
-    if len(kept) == len(found.value.entries):
+    kept = tuple(
+        each.model_copy(update={"expires_at": min(each.expires_at, ends)}) if ends and each.share == share_id else each
+        for each in found.value.entries
+        if ends or each.share != share_id
+    )
+    if kept == found.value.entries:
         return found, None
     value = found.value.model_copy(update={"entries": kept})
     return found, Put(context.state.keys.admissions(job_id), encode(value))

@@ -11,7 +11,7 @@ from bwvisu.domain.share import TOKEN_BYTES, Share, Shares, by_token, by_user, d
 from bwvisu.errors import Conflict, Fault, InvalidInput, NotFound, OperatorError
 from bwvisu.services.access import Access, access_by
 from bwvisu.services.accounts import plausible
-from bwvisu.services.admissions import Wish, admitting, ending, is_bound, without_share
+from bwvisu.services.admissions import Wish, admitting, cut_short, ending, is_bound
 from bwvisu.services.bundles import bundle_of
 from bwvisu.services.context import Context, Forbidden, visible
 from bwvisu.services.edit import Edit, edit
@@ -78,8 +78,14 @@ async def share(context: Context, principal: Principal, job_id: JobId, new: NewS
             expires_at=ending(rules.lasts, new.minutes, context.now()),
         )
         value = found.value.model_copy(update={"entries": (*others, made)})
-        put = Put(context.state.keys.shares(job_id), encode(value))
-        return Edit(Minted(made, token), (same_spec(read), found.unchanged), (put,))
+        writes = [Put(context.state.keys.shares(job_id), encode(value))]
+        conditions = [same_spec(read), found.unchanged]
+        if same:
+            narrowed = made.view_only and not same.view_only
+            admitted, put = await cut_short(context, job_id, same.id, None if narrowed else made.expires_at)
+            conditions.append(admitted.unchanged)
+            writes += [put] if put else []
+        return Edit(Minted(made, token), conditions, writes)
 
     return await edit(context, f"shares/{job_id}", attempt)
 
@@ -99,7 +105,7 @@ async def unshare(context: Context, principal: Principal, job_id: JobId, share_i
         kept = tuple(each for each in found.value.entries if each.id != share_id)
         if len(kept) == len(found.value.entries):
             return Edit(None)
-        admitted, put = await without_share(context, job_id, share_id)
+        admitted, put = await cut_short(context, job_id, share_id, None)
         value = found.value.model_copy(update={"entries": kept})
         writes = [Put(context.state.keys.shares(job_id), encode(value)), *([put] if put else [])]
         return Edit(None, (same_spec(read), found.unchanged, admitted.unchanged), writes)

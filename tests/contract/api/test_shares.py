@@ -211,6 +211,19 @@ async def test_where_sharing_is_switched_off_what_was_shared_opens_nothing(api: 
             assert problem(answer)["type"] == "/problems/job-not-found"
 
 
+async def test_who_came_by_a_share_stays_no_longer_than_it_and_leaves_where_it_allows_less(api: Service) -> None:
+    job = await available(api, application="screen")
+    await shared(api, job, user="bob")
+    for address, person in (("192.0.2.7", "alice"), ("192.0.2.8", "bob")):
+        await ask(api, "POST", f"/jobs/{job}/admissions", person, address=address)
+    shorter = await shared(api, job, user="bob", minutes=1)
+    entries = (await ask(api, "GET", f"/jobs/{job}/admissions", "alice")).json()["items"]
+    ends = {each["user"]: each["expires_at"] for each in entries}
+    assert ends["bob"] == shorter["expires_at"] < ends["alice"]
+    await shared(api, job, user="bob", view_only=True)
+    assert await networks(api, job) == [("192.0.2.7/32", "alice")]
+
+
 async def test_guessing_is_slowed_and_every_wrong_token_is_answered_alike(api: Service) -> None:
     job = await available(api, cluster="open")
     token = (await shared(api, job))["token"]
