@@ -27,6 +27,7 @@ GUESTS_MOST = 4
 """Entries of one guest: who moves on to another network loses the oldest, and cannot use up what the owner has."""
 OPEN_FORWARDS = "forwards-open"
 OTHER_FAMILY = "address-family"
+TOO_MANY = "too-many"
 
 
 class Standing(StrEnum):
@@ -87,10 +88,10 @@ async def admitting(context: Context, principal: Principal, who: Entrant, wish: 
         at=same[0].at if same else now,
         expires_at=ends,
     )
-    others = _with_room([each for each in entries if each.id != wanted.id], wanted)
     most = cluster.forwards.admissions.most
+    others = _with_room([each for each in entries if each.id != wanted.id], wanted, most)
     if len(others) >= most:
-        raise Conflict(f"{most} addresses are admitted already; revoke one of them", slug="too-many")
+        raise Conflict(f"{most} addresses are admitted already; revoke one of them", slug=TOO_MANY)
     value = found.value.model_copy(update={"entries": (*others, wanted)})
     put = Put(context.state.keys.admissions(job.spec.id), encode(value))
     return Edit(wanted, (*who.conditions, found.unchanged), (put,))
@@ -200,12 +201,14 @@ def ending(longest: float, minutes: int | None, now: datetime) -> datetime:
     return now + timedelta(seconds=longest if minutes is None else minutes * 60)
 
 
-def _with_room(others: list[Admission], wanted: Admission) -> list[Admission]:
-    """Without a guest's oldest entries, so that there is room for a new one."""
+def _with_room(others: list[Admission], wanted: Admission, most: int) -> list[Admission]:
+    """Without a guest's own oldest entries, or for the owner any guest's, so that there is room for a new one."""
     if wanted.share is None:
-        return others
-    own = [each for each in others if (each.user, each.share) == (wanted.user, wanted.share)]
-    gone = {each.id for each in sorted(own, key=lambda each: each.at)[: max(0, len(own) - GUESTS_MOST + 1)]}
+        giving, surplus = [each for each in others if each.share is not None], len(others) - most + 1
+    else:
+        giving = [each for each in others if (each.user, each.share) == (wanted.user, wanted.share)]
+        surplus = len(giving) - GUESTS_MOST + 1
+    gone = {each.id for each in sorted(giving, key=lambda each: each.at)[: max(0, surplus)]}
     return [each for each in others if each.id not in gone]
 
 

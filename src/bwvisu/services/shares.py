@@ -6,12 +6,13 @@ from bwvisu.adapters.etcd import Put
 from bwvisu.adapters.records import decode, encode
 from bwvisu.domain.admission import Admission
 from bwvisu.domain.job import JobId
+from bwvisu.domain.origin import plain_address
 from bwvisu.domain.principal import Principal
 from bwvisu.domain.share import TOKEN_BYTES, Share, Shares, by_token, by_user, digest_of, job_of, new_token
 from bwvisu.errors import Conflict, Fault, InvalidInput, NotFound, OperatorError
 from bwvisu.services.access import Access, access_by
 from bwvisu.services.accounts import plausible
-from bwvisu.services.admissions import Wish, admitting, cut_short, ending, is_bound
+from bwvisu.services.admissions import TOO_MANY, Standing, Wish, admitting, cut_short, ending, is_bound
 from bwvisu.services.bundles import bundle_of
 from bwvisu.services.context import Context, Forbidden, visible
 from bwvisu.services.edit import Edit, edit
@@ -67,7 +68,7 @@ async def share(context: Context, principal: Principal, job_id: JobId, new: NewS
         same = next((each for each in live if new.user is not None and each.user == new.user), None)
         others = [each for each in live if each is not same]
         if len(others) >= rules.most:
-            raise Conflict(f"it is shared {rules.most} times already; revoke one of them", slug="too-many")
+            raise Conflict(f"it is shared {rules.most} times already; revoke one of them", slug=TOO_MANY)
         made = Share(
             id=same.id if same else new_id,  # what came by it goes with it still
             user=new.user,
@@ -121,14 +122,18 @@ async def redeem(context: Context, principal: Principal, token: str, wish: Wish)
     """
     who = await _by_token(context, token)
     check_going_on(who.job)
-    opened = await access_by(context, who.job, who.share, None)
+    opened = await access_by(context, who.job, who.share, plain_address((wish.address or "").strip()))
     if is_bound(context, who.job):
         new_id = context.new_id()
 
         async def attempt() -> Edit[Admission]:
             return await admitting(context, principal, await _by_token(context, token), wish, new_id)
 
-        await edit(context, f"admissions/{who.job.spec.id}", attempt)
+        try:
+            await edit(context, f"admissions/{who.job.spec.id}", attempt)
+        except Conflict as error:
+            if error.slug != TOO_MANY or opened.standing is not Standing.ADMITTED:  # else it comes in as it is
+                raise
         opened = opened.admitted()
     if who.share is None:
         raise _no_such_share()

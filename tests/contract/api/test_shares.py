@@ -246,6 +246,23 @@ async def test_a_guest_who_moves_on_uses_up_nothing(api: Service) -> None:
     assert await networks(api, job) == [(f"192.0.2.{number}/32", "bob") for number in range(2, 6)]
 
 
+async def test_guests_lock_no_owner_out(api: Service) -> None:
+    job = await available(api)
+    token = (await shared(api, job))["token"]
+    for number in range(3):
+        assert (await redeemed(api, token, address=f"192.0.2.{number}")).status_code == 200
+    full = await redeemed(api, token, "carol", address="192.0.2.9")
+    assert problem(full)["type"] == "/problems/too-many"
+    there = await redeemed(api, token, "carol", address="192.0.2.2")
+    assert there.json()["access"]["admission"] == "admitted", "that address passes already: nothing is wrong"
+    for number in (7, 8, 9):
+        answer = await ask(api, "POST", f"/jobs/{job}/admissions", "alice", address=f"198.51.100.{number}")
+        assert answer.status_code == 201
+    assert {user for _, user in await networks(api, job)} == {"alice"}
+    answer = await ask(api, "POST", f"/jobs/{job}/admissions", "alice", address="198.51.100.10")
+    assert problem(answer)["type"] == "/problems/too-many"
+
+
 async def test_the_trail_says_who_was_let_in_and_who_came(api: Service) -> None:
     job = await available(api, cluster="open")
     await shared(api, job, user="bob")
