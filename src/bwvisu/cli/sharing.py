@@ -13,6 +13,7 @@ from bwvisu.cli.options import JobName, with_api
 from bwvisu.cli.output import AsJson, hint, notice, plain, print_json
 from bwvisu.cli.progress import now_utc
 from bwvisu.cli.rest import Rest, persistently
+from bwvisu.errors import UserError
 from bwvisu.rest import Json
 
 Minutes = Annotated[
@@ -151,7 +152,11 @@ def admit_where_needed(rest: Rest, job_id: str, access: Json) -> Json:
         notice("The job's gateway cannot be reached from the address that you ask from: its IP version is another one.")
     if needs not in {"needed", "admitted"}:
         return access
-    persistently(lambda: rest.call("POST", f"/jobs/{job_id}/admissions", json={}))
+    try:
+        persistently(lambda: rest.call("POST", f"/jobs/{job_id}/admissions", json={}))
+    except UserError as error:
+        if error.slug != "too-many" or needs != "admitted":  # it comes in as it is
+            raise
     return {**access, "admission": "admitted"}
 
 
