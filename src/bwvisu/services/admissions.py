@@ -103,19 +103,23 @@ async def admissions(context: Context, principal: Principal, job_id: JobId) -> t
     return _live((await _read(context, job.spec.id)).value, context.now())
 
 
-async def revoke(context: Context, principal: Principal, job_id: JobId, admission_id: str) -> None:
-    """Have an entry gone; may be repeated.  Live connections from there are cut.  Raises NotFound, TryAgain."""
+async def revoke(context: Context, principal: Principal, job_id: JobId, admission_id: str) -> Admission | None:
+    """Have an entry gone; may be repeated.  Live connections from there are cut.  None: it was gone already.
 
-    async def attempt() -> Edit[None]:
+    Raises NotFound, TryAgain.
+    """
+
+    async def attempt() -> Edit[Admission | None]:
         job = await read_exactly(context, principal, job_id)
         found = await _read(context, job_id)
-        kept = tuple(each for each in found.value.entries if each.id != admission_id)
-        if len(kept) == len(found.value.entries):
+        gone = next((each for each in found.value.entries if each.id == admission_id), None)
+        if gone is None:
             return Edit(None)
+        kept = tuple(each for each in found.value.entries if each.id != admission_id)
         put = Put(context.state.keys.admissions(job_id), encode(found.value.model_copy(update={"entries": kept})))
-        return Edit(None, (same_spec(job), found.unchanged), (put,))
+        return Edit(gone, (same_spec(job), found.unchanged), (put,))
 
-    await edit(context, f"admissions/{job_id}", attempt)
+    return await edit(context, f"admissions/{job_id}", attempt)
 
 
 async def cut_short(

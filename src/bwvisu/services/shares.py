@@ -97,21 +97,25 @@ async def shares(context: Context, principal: Principal, job_id: JobId) -> tuple
     return counting(context, job, (await shares_of(context, job.spec.id)).value)
 
 
-async def unshare(context: Context, principal: Principal, job_id: JobId, share_id: str) -> None:
-    """Let them in no more, and cut what they have open; may be repeated.  Raises NotFound, TryAgain."""
+async def unshare(context: Context, principal: Principal, job_id: JobId, share_id: str) -> Share | None:
+    """Let them in no more, and cut what they have open; may be repeated.  None: it was gone already.
 
-    async def attempt() -> Edit[None]:
+    Raises NotFound, TryAgain.
+    """
+
+    async def attempt() -> Edit[Share | None]:
         read = await read_exactly(context, principal, job_id)
         found = await shares_of(context, job_id)
-        kept = tuple(each for each in found.value.entries if each.id != share_id)
-        if len(kept) == len(found.value.entries):
+        gone = next((each for each in found.value.entries if each.id == share_id), None)
+        if gone is None:
             return Edit(None)
+        kept = tuple(each for each in found.value.entries if each.id != share_id)
         admitted, put = await cut_short(context, job_id, share_id, None)
         value = found.value.model_copy(update={"entries": kept})
         writes = [Put(context.state.keys.shares(job_id), encode(value)), *([put] if put else [])]
-        return Edit(None, (same_spec(read), found.unchanged, admitted.unchanged), writes)
+        return Edit(gone, (same_spec(read), found.unchanged, admitted.unchanged), writes)
 
-    await edit(context, f"shares/{job_id}", attempt)
+    return await edit(context, f"shares/{job_id}", attempt)
 
 
 async def redeem(context: Context, principal: Principal, token: str, wish: Wish) -> tuple[SharedJob, Access]:
