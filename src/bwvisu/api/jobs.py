@@ -188,11 +188,15 @@ async def get_access(
     job_id: str,
     address: Annotated[
         str | None,
-        Query(max_length=64, description="From where it will be entered; none: from where this request comes."),
+        Query(
+            max_length=64,
+            description="From where it will be entered; none: from where this request comes (of a frontend: unknown).",
+        ),
     ] = None,
 ) -> Response:
     """Address and password of an available job, for its owner and those it is shared with by name."""
-    place = address_of(request.scope) if address is None else plain_address(address)
+    own = None if principal.behalf is not None else address_of(request.scope)  # a frontend's is not its user's
+    place = own if address is None else plain_address(address)
     if address is not None and place is None:
         raise InvalidInput([Fault("/address", "is not an IP address")])
     return answer(access_view(await access(context, principal, job_id, place)), Cache_Control="no-store")

@@ -87,9 +87,12 @@ async def list_admissions(context: Services, principal: JobConnector, job_id: st
     response_class=Response,
     responses={**_NO_CONTENT, **errors("job-not-found")},
 )
-async def delete_admission(context: Services, principal: JobConnector, job_id: str, admission_id: str) -> Response:
+async def delete_admission(
+    context: Services, principal: JobConnector, trail: OpenTrail, job_id: str, admission_id: str
+) -> Response:
     """Let no more connections pass from there, and cut those that are open; may be repeated."""
-    await revoke(context, principal, job_id, admission_id)
+    gone = await revoke(context, principal, job_id, admission_id)
+    trail.guest = gone.user if gone and gone.share is not None else None
     return Response(status_code=204)
 
 
@@ -131,9 +134,12 @@ async def list_shares(context: Services, principal: JobConnector, job_id: str) -
     response_class=Response,
     responses={**_NO_CONTENT, **errors("job-not-found")},
 )
-async def delete_share(context: Services, principal: JobConnector, job_id: str, share_id: str) -> Response:
+async def delete_share(
+    context: Services, principal: JobConnector, trail: OpenTrail, job_id: str, share_id: str
+) -> Response:
     """Let them in no more; the addresses that came by it are revoked with it.  May be repeated."""
-    await service.unshare(context, principal, job_id, share_id)
+    gone = await service.unshare(context, principal, job_id, share_id)
+    trail.guest = gone.user if gone else None
     return Response(status_code=204)
 
 

@@ -21,7 +21,7 @@ class Trail:
     user: str | None = None
     """Whose thing it is."""
     guest: str | None = None
-    """Who is to be let in."""
+    """Who is to be let in, or no more."""
     problem: str | None = None
     """Slug of the answer, where it is a problem."""
 

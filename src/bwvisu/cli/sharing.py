@@ -1,5 +1,6 @@
 """``bwvisu job admit``, ``admissions``, ``share``, ``shares``: who else may enter a job, and from where."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import quote
@@ -8,11 +9,14 @@ import typer
 from rich.text import Text
 
 from bwvisu.cli import display
+from bwvisu.cli.exits import Exit
 from bwvisu.cli.naming import find
 from bwvisu.cli.options import JobName, with_api
 from bwvisu.cli.output import AsJson, hint, notice, plain, print_json
 from bwvisu.cli.progress import now_utc
 from bwvisu.cli.rest import Rest, persistently
+from bwvisu.domain.origin import read_network
+from bwvisu.errors import UserError
 from bwvisu.rest import Json
 
 Minutes = Annotated[
@@ -62,11 +66,9 @@ def admissions(
 ) -> None:
     """List from where a job may be entered, or revoke addresses."""
     path = f"/jobs/{find(rest, job)}/admissions"
-    for wanted in revoke:
-        ids = [each["id"] for each in rest.call("GET", path)["items"] if wanted in (each["id"], each["address"])]
-        if not ids:
-            notice(f"{wanted} is not admitted")
-        _revoke(rest, path, ids)
+    missing = _revoke(rest, path, revoke, lambda wanted, each: wanted == each["id"] or _same(wanted, each["address"]))
+    for wanted in missing:
+        notice(f"{wanted} is not admitted")
     found = rest.call("GET", path)["items"]
     if as_json:
         print_json(found)
@@ -79,6 +81,8 @@ def admissions(
             cells = (each["id"], each["address"], each["user"], _clock(each), came)
             shown.add_row(*(Text(plain(cell)) for cell in cells))
         display.show(shown)
+    if missing:
+        raise typer.Exit(Exit.REFUSED)
 
 
 @with_api
@@ -122,11 +126,9 @@ def shares(
 ) -> None:
     """List whom a job is shared with, or share it no more."""
     path = f"/jobs/{find(rest, job)}/shares"
-    for wanted in revoke:
-        ids = [each["id"] for each in rest.call("GET", path)["items"] if wanted in (each["id"], each["user"])]
-        if not ids:
-            notice(f"it is not shared with {wanted}")
-        _revoke(rest, path, ids)
+    missing = _revoke(rest, path, revoke, lambda wanted, each: wanted in (each["id"], each["user"]))
+    for wanted in missing:
+        notice(f"it is not shared with {wanted}")
     found = rest.call("GET", path)["items"]
     if as_json:
         print_json(found)
@@ -139,6 +141,8 @@ def shares(
             cells = (each["id"], each["user"] or "whoever has the link", _clock(each), note)
             shown.add_row(*(Text(plain(cell)) for cell in cells))
         display.show(shown)
+    if missing:
+        raise typer.Exit(Exit.REFUSED)
 
 
 def admit_where_needed(rest: Rest, job_id: str, access: Json) -> Json:
@@ -151,13 +155,32 @@ def admit_where_needed(rest: Rest, job_id: str, access: Json) -> Json:
         notice("The job's gateway cannot be reached from the address that you ask from: its IP version is another one.")
     if needs not in {"needed", "admitted"}:
         return access
-    persistently(lambda: rest.call("POST", f"/jobs/{job_id}/admissions", json={}))
+    try:
+        persistently(lambda: rest.call("POST", f"/jobs/{job_id}/admissions", json={}))
+    except UserError as error:
+        if error.slug != "too-many" or needs != "admitted":  # it comes in as it is
+            raise
     return {**access, "admission": "admitted"}
 
 
-def _revoke(rest: Rest, path: str, ids: list[str]) -> None:
-    for each in ids:
-        persistently(lambda each=each: rest.answer("DELETE", f"{path}/{quote(each, safe='')}"))  # type: ignore[misc]
+def _revoke(rest: Rest, path: str, names: Sequence[str], means: Callable[[str, Json], bool]) -> list[str]:
+    """Have gone what is meant by these names; those that mean nothing come back."""
+    missing = []
+    for wanted in names:
+        ids = [each["id"] for each in rest.call("GET", path)["items"] if means(wanted, each)]
+        for each in ids:
+            persistently(lambda each=each: rest.answer("DELETE", f"{path}/{quote(each, safe='')}"))  # type: ignore[misc]
+        if not ids:
+            missing.append(wanted)
+    return missing
+
+
+def _same(wanted: str, address: str) -> bool:
+    """Whether both mean the same addresses, however they are written."""
+    try:
+        return read_network(wanted) == read_network(address)
+    except ValueError:
+        return False
 
 
 def _clock(entry: Json) -> str:

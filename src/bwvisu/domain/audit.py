@@ -72,7 +72,8 @@ class AuditRecord(BaseModel):
     user: str | None = None
     """Whose job or preferences they are, where that is known."""
     guest: str | None = None
-    """Of `createShare`: the person who is let in; null: it is a link, or that cannot be a user's name."""
+    """Of `createShare` and `deleteShare` the person who is let in, or no more; of `deleteAdmission` the guest whose
+    address it was; null: it is a link, nobody's any more, the owner's own, or that cannot be a user's name."""
     cluster: str | None = None
     """The cluster, where a gateway is drained or put to use again."""
     gateway: str | None = None

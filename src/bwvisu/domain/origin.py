@@ -36,7 +36,7 @@ def network_of(text: str, widest: Mapping[int, int]) -> Network:
     ``widest``: by family, the shortest prefix that the site allows.  Raises ValueError with a sentence's end, for
     the field's name stands in front.
     """
-    network = _read(text)
+    network = read_network(text)
     for each, words in _NOBODYS.items():
         nobodys = ip_network(each)
         if network.version == nobodys.version and network.overlaps(nobodys):
@@ -49,7 +49,8 @@ def network_of(text: str, widest: Mapping[int, int]) -> Network:
     return network
 
 
-def _read(text: str) -> Network:
+def read_network(text: str) -> Network:
+    """The same, of whatever width and whosever.  Raises ValueError as `network_of` does."""
     address, slash, _ = text.strip().partition("/")
     if not slash:
         plain = plain_address(address)

@@ -45,8 +45,12 @@ class LeaderBooks:
         writer: Writer,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = monotonic,
+        *,
+        sharing: bool = True,
     ) -> None:
+        """``sharing``: whether what came by a share counts."""
         self._cluster = cluster
+        self._sharing = sharing
         self._records = records
         self._writer = writer
         self._wall = wall
@@ -91,8 +95,9 @@ class LeaderBooks:
         }
         if expiries:
             self._expiries[job_id] = expiries
+        counting = (each for each in entries if self._sharing or each.share is None)
         return [
-            addresses for each in entries if expiries[each.id, each.expires_at] > now and (addresses := _network(each))
+            addresses for each in counting if expiries[each.id, each.expires_at] > now and (addresses := _network(each))
         ]
 
     async def write(self, record: JobForwards, revision: int | None) -> bool:

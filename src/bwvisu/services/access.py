@@ -69,17 +69,21 @@ async def access_by(context: Context, job: Job, share: Share | None, address: Ad
         raise OperatorError(f"the secret of job {job_id} is not in the store")
     view_only = share is not None and share.view_only
     password = view_password(secret.value) if view_only else access_password(secret.value)
-    opened = _through_proxy(context, application, job, hand_over(application, job, password))
+    ends = share.expires_at.timestamp() if share is not None else None
+    opened = _through_proxy(context, application, job, hand_over(application, job, password), ends)
     return replace(opened, standing=await standing(context, job, address), view_only=view_only)
 
 
-def _through_proxy(context: Context, application: Application, job: Job, opened: Access) -> Access:
-    """The same, where a proxy stands before the job; it lets in for the host name of this service alone."""
+def _through_proxy(context: Context, application: Application, job: Job, opened: Access, ends: float | None) -> Access:
+    """The same, where a proxy stands before the job; it lets in for the host name of this service alone.
+
+    ``ends``: when what lets the asker in is over, seconds since 1970; None: it is theirs.
+    """
     entrance = context.entrances.get(job.spec.cluster)
     if entrance is None:
         return opened
     service = _service(job, application)
-    return through_proxy(opened, entrance.token(service.external_host, context.now().timestamp()))
+    return through_proxy(opened, entrance.token(service.external_host, context.now().timestamp(), ends))
 
 
 def through_proxy(access: Access, token: str) -> Access:

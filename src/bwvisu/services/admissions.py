@@ -27,6 +27,7 @@ GUESTS_MOST = 4
 """Entries of one guest: who moves on to another network loses the oldest, and cannot use up what the owner has."""
 OPEN_FORWARDS = "forwards-open"
 OTHER_FAMILY = "address-family"
+TOO_MANY = "too-many"
 
 
 class Standing(StrEnum):
@@ -87,10 +88,10 @@ async def admitting(context: Context, principal: Principal, who: Entrant, wish: 
         at=same[0].at if same else now,
         expires_at=ends,
     )
-    others = _with_room([each for each in entries if each.id != wanted.id], wanted)
     most = cluster.forwards.admissions.most
+    others = _with_room([each for each in entries if each.id != wanted.id], wanted, most)
     if len(others) >= most:
-        raise Conflict(f"{most} addresses are admitted already; revoke one of them", slug="too-many")
+        raise Conflict(f"{most} addresses are admitted already; revoke one of them", slug=TOO_MANY)
     value = found.value.model_copy(update={"entries": (*others, wanted)})
     put = Put(context.state.keys.admissions(job.spec.id), encode(value))
     return Edit(wanted, (*who.conditions, found.unchanged), (put,))
@@ -102,26 +103,36 @@ async def admissions(context: Context, principal: Principal, job_id: JobId) -> t
     return _live((await _read(context, job.spec.id)).value, context.now())
 
 
-async def revoke(context: Context, principal: Principal, job_id: JobId, admission_id: str) -> None:
-    """Have an entry gone; may be repeated.  Live connections from there are cut.  Raises NotFound, TryAgain."""
+async def revoke(context: Context, principal: Principal, job_id: JobId, admission_id: str) -> Admission | None:
+    """Have an entry gone; may be repeated.  Live connections from there are cut.  None: it was gone already.
 
-    async def attempt() -> Edit[None]:
+    Raises NotFound, TryAgain.
+    """
+
+    async def attempt() -> Edit[Admission | None]:
         job = await read_exactly(context, principal, job_id)
         found = await _read(context, job_id)
-        kept = tuple(each for each in found.value.entries if each.id != admission_id)
-        if len(kept) == len(found.value.entries):
+        gone = next((each for each in found.value.entries if each.id == admission_id), None)
+        if gone is None:
             return Edit(None)
+        kept = tuple(each for each in found.value.entries if each.id != admission_id)
         put = Put(context.state.keys.admissions(job_id), encode(found.value.model_copy(update={"entries": kept})))
-        return Edit(None, (same_spec(job), found.unchanged), (put,))
+        return Edit(gone, (same_spec(job), found.unchanged), (put,))
 
-    await edit(context, f"admissions/{job_id}", attempt)
+    return await edit(context, f"admissions/{job_id}", attempt)
 
 
-async def without_share(context: Context, job_id: JobId, share_id: str) -> tuple[Found[Admissions], Put | None]:
-    """What takes the entries away that came by a share; None: there are none."""
+async def cut_short(
+    context: Context, job_id: JobId, share_id: str, ends: datetime | None
+) -> tuple[Found[Admissions], Put | None]:
+    """What lets the entries that came by a share outlive ``ends`` no more; None: takes them away.  No Put: all fit."""
     found = await _read(context, job_id)
-    kept = tuple(each for each in found.value.entries if each.share != share_id)
-    if len(kept) == len(found.value.entries):
+    kept = tuple(
+        each.model_copy(update={"expires_at": min(each.expires_at, ends)}) if ends and each.share == share_id else each
+        for each in found.value.entries
+        if ends or each.share != share_id
+    )
+    if kept == found.value.entries:
         return found, None
     value = found.value.model_copy(update={"entries": kept})
     return found, Put(context.state.keys.admissions(job_id), encode(value))
@@ -194,12 +205,14 @@ def ending(longest: float, minutes: int | None, now: datetime) -> datetime:
     return now + timedelta(seconds=longest if minutes is None else minutes * 60)
 
 
-def _with_room(others: list[Admission], wanted: Admission) -> list[Admission]:
-    """Without a guest's oldest entries, so that there is room for a new one."""
+def _with_room(others: list[Admission], wanted: Admission, most: int) -> list[Admission]:
+    """Without a guest's own oldest entries, or for the owner any guest's, so that there is room for a new one."""
     if wanted.share is None:
-        return others
-    own = [each for each in others if (each.user, each.share) == (wanted.user, wanted.share)]
-    gone = {each.id for each in sorted(own, key=lambda each: each.at)[: max(0, len(own) - GUESTS_MOST + 1)]}
+        giving, surplus = [each for each in others if each.share is not None], len(others) - most + 1
+    else:
+        giving = [each for each in others if (each.user, each.share) == (wanted.user, wanted.share)]
+        surplus = len(giving) - GUESTS_MOST + 1
+    gone = {each.id for each in sorted(giving, key=lambda each: each.at)[: max(0, surplus)]}
     return [each for each in others if each.id not in gone]
 
 

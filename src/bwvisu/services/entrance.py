@@ -30,9 +30,10 @@ class Entrance:
     lifetime: float
     """Seconds for which a token lets in."""
 
-    def token(self, host: str, now: float) -> str:
-        """For ``host`` and nobody else, from ``now`` (seconds since 1970) on."""
-        head, claims = {"alg": "ES256", "typ": "JWT"}, {"host": host, "exp": int(now + self.lifetime)}
+    def token(self, host: str, now: float, ends: float | None = None) -> str:
+        """For ``host`` and nobody else, from ``now`` (seconds since 1970) on, and not beyond ``ends``."""
+        expires = now + self.lifetime if ends is None else min(now + self.lifetime, ends)
+        head, claims = {"alg": "ES256", "typ": "JWT"}, {"host": host, "exp": int(expires)}
         signed = f"{part(json.dumps(head).encode())}.{part(json.dumps(claims).encode())}"
         r, s = decode_dss_signature(self.key.sign(signed.encode(), ECDSA(SHA256())))
         return f"{signed}.{part(r.to_bytes(_HALF, 'big') + s.to_bytes(_HALF, 'big'))}"

@@ -35,12 +35,12 @@ async def shares_of(context: Context, job_id: JobId) -> Found[Shares]:
     return await read(context, context.state.keys.shares(job_id), Shares, Shares())
 
 
-async def guest_of(context: Context, principal: Principal, job_id: JobId) -> Share | None:
-    """What lets this person into somebody else's job."""
-    if principal.user is None:
-        return None
-    shares = await shares_of(context, job_id)
-    return by_user(shares.value.entries, principal.user, context.now())
+def counting(context: Context, job: Job, shares: Shares) -> tuple[Share, ...]:
+    """Those that count now: none has expired, and the site lets the cluster's jobs be shared."""
+    cluster, now = context.clusters.get(job.spec.cluster), context.now()
+    if cluster is None or not cluster.sharing.allowed:
+        return ()
+    return tuple(each for each in shares.entries if each.expires_at > now)
 
 
 async def enterable(context: Context, principal: Principal, job_id: JobId) -> tuple[Job, Share | None]:
@@ -50,7 +50,7 @@ async def enterable(context: Context, principal: Principal, job_id: JobId) -> tu
         raise no_such_job()
     if principal.may_see(job.spec.user):
         return job, None
-    share = await guest_of(context, principal, job_id)
+    share = _guest(context, principal, job, (await shares_of(context, job_id)).value)
     if share is None:
         raise no_such_job()
     return job, share
@@ -62,10 +62,15 @@ async def entrant(context: Context, principal: Principal, job_id: JobId) -> Entr
     if principal.may_see(found.job.spec.user):
         return Entrant(found, None, (same_spec(found),))
     shares = await shares_of(context, job_id)
-    share = by_user(shares.value.entries, principal.user or "", context.now())
+    share = _guest(context, principal, found.job, shares.value)
     if share is None:
         raise no_such_job()
     return Entrant(found, share, (same_spec(found), shares.unchanged))
+
+
+def _guest(context: Context, principal: Principal, job: Job, shares: Shares) -> Share | None:
+    """What lets this person into somebody else's job."""
+    return by_user(counting(context, job, shares), principal.user) if principal.user is not None else None
 
 
 def same_spec(found: Exact) -> Condition:

@@ -23,7 +23,7 @@ from bwvisu.services.submit import submit
 async def start(
     context: Context, principal: Principal, user: str, template_name: str, variables: Mapping[str, str]
 ) -> Job:
-    """Accept the job that a template and its variables mean, on the first cluster that the application runs on.
+    """Accept the job that a template and its variables mean, on the first cluster that lets its users in.
 
     Raises InvalidInput, Forbidden, TryAgain; OperatorError where two applications claim the template.
     """
@@ -84,7 +84,7 @@ def _in_its_words(original: Original) -> Iterator[None]:
     try:
         yield
     except InvalidInput as error:
-        members = {"/user": "/uid", "/application": "/template-name"}
+        members = {"/user": "/uid", "/application": "/template-name", "/cluster": "/template-name"}
         faults = [as_variable(fault, original) for fault in error.faults]
         told = [Fault(members.get(fault.pointer, fault.pointer), fault.detail) for fault in faults]
         raise InvalidInput(told, slug=error.slug) from error

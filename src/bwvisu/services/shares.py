@@ -6,17 +6,18 @@ from bwvisu.adapters.etcd import Put
 from bwvisu.adapters.records import decode, encode
 from bwvisu.domain.admission import Admission
 from bwvisu.domain.job import JobId
+from bwvisu.domain.origin import plain_address
 from bwvisu.domain.principal import Principal
 from bwvisu.domain.share import TOKEN_BYTES, Share, Shares, by_token, by_user, digest_of, job_of, new_token
 from bwvisu.errors import Conflict, Fault, InvalidInput, NotFound, OperatorError
 from bwvisu.services.access import Access, access_by
 from bwvisu.services.accounts import plausible
-from bwvisu.services.admissions import Wish, admitting, ending, is_bound, without_share
+from bwvisu.services.admissions import TOO_MANY, Standing, Wish, admitting, cut_short, ending, is_bound
 from bwvisu.services.bundles import bundle_of
 from bwvisu.services.context import Context, Forbidden, visible
 from bwvisu.services.edit import Edit, edit
 from bwvisu.services.exact import Exact, read_exactly, read_of_anybody
-from bwvisu.services.guests import Entrant, check_going_on, same_spec, shares_of
+from bwvisu.services.guests import Entrant, check_going_on, counting, same_spec, shares_of
 from bwvisu.services.state import Job
 from bwvisu.settings import ClusterSettings
 
@@ -61,13 +62,13 @@ async def share(context: Context, principal: Principal, job_id: JobId, new: NewS
         rules = _rules(context, read.job).sharing
         await _check(context, read.job, new)
         found = await shares_of(context, job_id)
-        live = [each for each in found.value.entries if each.expires_at > context.now()]
+        live = counting(context, read.job, found.value)
         if any(each.id == new_id for each in live):  # a try whose answer was lost
             return Edit(Minted(next(each for each in live if each.id == new_id), token))
         same = next((each for each in live if new.user is not None and each.user == new.user), None)
         others = [each for each in live if each is not same]
         if len(others) >= rules.most:
-            raise Conflict(f"it is shared {rules.most} times already; revoke one of them", slug="too-many")
+            raise Conflict(f"it is shared {rules.most} times already; revoke one of them", slug=TOO_MANY)
         made = Share(
             id=same.id if same else new_id,  # what came by it goes with it still
             user=new.user,
@@ -78,8 +79,14 @@ async def share(context: Context, principal: Principal, job_id: JobId, new: NewS
             expires_at=ending(rules.lasts, new.minutes, context.now()),
         )
         value = found.value.model_copy(update={"entries": (*others, made)})
-        put = Put(context.state.keys.shares(job_id), encode(value))
-        return Edit(Minted(made, token), (same_spec(read), found.unchanged), (put,))
+        writes = [Put(context.state.keys.shares(job_id), encode(value))]
+        conditions = [same_spec(read), found.unchanged]
+        if same:
+            narrowed = made.view_only and not same.view_only
+            admitted, put = await cut_short(context, job_id, same.id, None if narrowed else made.expires_at)
+            conditions.append(admitted.unchanged)
+            writes += [put] if put else []
+        return Edit(Minted(made, token), conditions, writes)
 
     return await edit(context, f"shares/{job_id}", attempt)
 
@@ -87,25 +94,28 @@ async def share(context: Context, principal: Principal, job_id: JobId, new: NewS
 async def shares(context: Context, principal: Principal, job_id: JobId) -> tuple[Share, ...]:
     """Whom the owner lets in, the oldest first.  Raises NotFound."""
     job = await visible(context, principal, job_id)
-    found = await shares_of(context, job.spec.id)
-    return tuple(each for each in found.value.entries if each.expires_at > context.now())
+    return counting(context, job, (await shares_of(context, job.spec.id)).value)
 
 
-async def unshare(context: Context, principal: Principal, job_id: JobId, share_id: str) -> None:
-    """Let them in no more, and cut what they have open; may be repeated.  Raises NotFound, TryAgain."""
+async def unshare(context: Context, principal: Principal, job_id: JobId, share_id: str) -> Share | None:
+    """Let them in no more, and cut what they have open; may be repeated.  None: it was gone already.
 
-    async def attempt() -> Edit[None]:
+    Raises NotFound, TryAgain.
+    """
+
+    async def attempt() -> Edit[Share | None]:
         read = await read_exactly(context, principal, job_id)
         found = await shares_of(context, job_id)
-        kept = tuple(each for each in found.value.entries if each.id != share_id)
-        if len(kept) == len(found.value.entries):
+        gone = next((each for each in found.value.entries if each.id == share_id), None)
+        if gone is None:
             return Edit(None)
-        admitted, put = await without_share(context, job_id, share_id)
+        kept = tuple(each for each in found.value.entries if each.id != share_id)
+        admitted, put = await cut_short(context, job_id, share_id, None)
         value = found.value.model_copy(update={"entries": kept})
         writes = [Put(context.state.keys.shares(job_id), encode(value)), *([put] if put else [])]
-        return Edit(None, (same_spec(read), found.unchanged, admitted.unchanged), writes)
+        return Edit(gone, (same_spec(read), found.unchanged, admitted.unchanged), writes)
 
-    await edit(context, f"shares/{job_id}", attempt)
+    return await edit(context, f"shares/{job_id}", attempt)
 
 
 async def redeem(context: Context, principal: Principal, token: str, wish: Wish) -> tuple[SharedJob, Access]:
@@ -116,14 +126,18 @@ async def redeem(context: Context, principal: Principal, token: str, wish: Wish)
     """
     who = await _by_token(context, token)
     check_going_on(who.job)
-    opened = await access_by(context, who.job, who.share, None)
+    opened = await access_by(context, who.job, who.share, plain_address((wish.address or "").strip()))
     if is_bound(context, who.job):
         new_id = context.new_id()
 
         async def attempt() -> Edit[Admission]:
             return await admitting(context, principal, await _by_token(context, token), wish, new_id)
 
-        await edit(context, f"admissions/{who.job.spec.id}", attempt)
+        try:
+            await edit(context, f"admissions/{who.job.spec.id}", attempt)
+        except Conflict as error:
+            if error.slug != TOO_MANY or opened.standing is not Standing.ADMITTED:  # else it comes in as it is
+                raise
         opened = opened.admitted()
     if who.share is None:
         raise _no_such_share()
@@ -137,14 +151,14 @@ async def shared_with(context: Context, principal: Principal) -> tuple[SharedJob
     """
     if principal.user is None:
         raise Forbidden("this is asked for a person: name one as X-On-Behalf-Of")
-    state, now, found = context.state, context.now(), []
+    state, found = context.state, []
     for key, entry in (await state.store.list(state.keys.kind("shares"))).entries.items():
         try:
-            entries = decode(Shares, entry.value).entries
+            shares = decode(Shares, entry.value)
         except ValueError:  # one that cannot be read hides no other; who opens it is told
             continue
-        given = by_user(entries, principal.user, now)
-        job = await state.find(state.keys.tail(key)) if given else None
+        job = await state.find(state.keys.tail(key)) if by_user(shares.entries, principal.user) else None
+        given = by_user(counting(context, job, shares), principal.user) if job else None
         if given and job and not job.spec.stopped and job.status.finished_at is None:
             found.append(SharedJob(job, given))
     return tuple(sorted(found, key=lambda each: each.share.at, reverse=True))
@@ -156,10 +170,12 @@ async def _by_token(context: Context, token: str) -> Entrant:
     if job_id is None:
         raise _no_such_share()
     found = await shares_of(context, job_id)
-    given = by_token(found.value.entries, token, context.now())
-    if given is None:
+    if by_token(found.value.entries, token) is None:
         raise _no_such_share()
     read: Exact = await read_of_anybody(context, job_id)
+    given = by_token(counting(context, read.job, found.value), token)
+    if given is None:
+        raise _no_such_share()
     return Entrant(read, given, (same_spec(read), found.unchanged))
 
 

@@ -98,9 +98,9 @@ def _understood(context: Context, request: JobRequest, principal: Principal) -> 
     if request.notify and not context.mails:
         raise InvalidInput([Fault("/notify", "this installation sends no mail")])
     bundle = _bundle(context, request.application)
-    cluster = _cluster(context, bundle, request.cluster)
-    if others := _uncarried(context, bundle, cluster):
-        raise InvalidInput([Fault("/cluster", f"its gateways carry HTTP applications only, and this one has {others}")])
+    cluster = _cluster(context, bundle, request)
+    if why := _closed(context, bundle, request, cluster):
+        raise InvalidInput([Fault("/cluster", why)])
     accounts.check_name(context, cluster, request.user)
     parameters = bundle.check(request.parameters, cluster)
     asked, limits = request.idle_stop_minutes, context.clusters[cluster].limits.idle_stop
@@ -239,12 +239,13 @@ def _bundle(context: Context, name: str) -> Bundle:
         raise InvalidInput([Fault("/application", str(error))], slug="unknown-application") from error
 
 
-def _cluster(context: Context, bundle: Bundle, name: str | None) -> str:
+def _cluster(context: Context, bundle: Bundle, request: JobRequest) -> str:
     """The cluster that was asked for, else the first one that the application runs on."""
+    name = request.cluster
     allowed = bundle.application.clusters or tuple(context.clusters)
     if name is None:
         able = [cluster for cluster in context.clusters if cluster in allowed]
-        name = next((each for each in able if not _uncarried(context, bundle, each)), next(iter(able), None))
+        name = next((each for each in able if not _closed(context, bundle, request, each)), next(iter(able), None))
         if name is None:
             raise InvalidInput([Fault("/application", "runs on none of the clusters")], slug="unknown-cluster")
     if name not in context.clusters:
@@ -254,6 +255,13 @@ def _cluster(context: Context, bundle: Bundle, name: str | None) -> str:
     return name
 
 
-def _uncarried(context: Context, bundle: Bundle, cluster: str) -> str:
-    """What of an application the cluster's gateways cannot carry; empty: nothing."""
-    return bundle.application.not_for_proxies if context.clusters[cluster].forwards.proxied else ""
+def _closed(context: Context, bundle: Bundle, request: JobRequest, cluster: str) -> str:
+    """Why nobody would ever enter such a job there; empty: they can."""
+    forwards = context.clusters[cluster].forwards
+    if request.original and forwards.proxied:
+        return f"the gateways of {cluster} let in by a cookie, which the original's API cannot hand over; use /api/v1"
+    if request.original and forwards.admission == "owner-address":
+        return f"the gateways of {cluster} let admitted addresses in, and the original's API admits none; use /api/v1"
+    if forwards.proxied and (others := bundle.application.not_for_proxies):
+        return f"its gateways carry HTTP applications only, and this one has {others}"
+    return ""

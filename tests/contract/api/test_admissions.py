@@ -141,6 +141,9 @@ async def test_access_says_what_the_address_needs(api: Service) -> None:
     await ask(api, "DELETE", f"/jobs/{job}/admissions/{entry['id']}", "alice")
     assert (await ask(api, "GET", path, "alice")).json()["admission"] == "needed"
     assert (await ask(api, "GET", f"/jobs/{free}/access", "alice")).json()["admission"] == "open"
+    sixth = await available(api, cluster="sixth")
+    frontends = await ask(api, "GET", f"/jobs/{sixth}/access", "alice")
+    assert frontends.json()["admission"] == "needed", "a frontend's own family says nothing of its user's"
     wrong = await ask(api, "GET", f"/jobs/{job}/access?address=there", "alice")
     assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/address")
 

@@ -16,6 +16,7 @@ from bwvisu.adapters.records import decode
 from bwvisu.domain.job import JobSpec
 from bwvisu.domain.naming import ULID
 from bwvisu.settings import RateSettings
+from bwvisu.settings.proxy import ProxySettings
 from tests.contract.api.conftest import make_bundle
 from tests.contract.api.service import PASSWORDS, Service, service
 from tests.contract.api.xpra import CLUSTER, SCRIPT, SEEN, XPRA
@@ -117,6 +118,30 @@ async def test_variables_become_typed_parameters(original: Service) -> None:
     assert spec.created_by == "bwvisu-web"
     assert spec.original is not None
     assert spec.original.variables["expected_runtime_in_minutes"] == "015"
+
+
+@pytest.mark.parametrize(
+    ("forwards", "why"),
+    [
+        ("proxy", "the gateways of main let in by a cookie, which the original's API cannot hand over; use /api/v1"),
+        (
+            "owner-address",
+            "the gateways of main let admitted addresses in, and the original's API admits none; use /api/v1",
+        ),
+    ],
+)
+async def test_no_job_is_made_that_its_user_could_not_enter(original: Service, forwards: str, why: str) -> None:
+    proxy = ProxySettings(key_file=Path("/never-read"))
+    changes = {"backend": "proxy", "proxy": proxy} if forwards == "proxy" else {"admission": forwards}
+    main = original.context.clusters["main"]
+    closed = main.model_copy(update={"forwards": main.forwards.model_copy(update=changes)})
+    object.__setattr__(original.context, "clusters", {"main": closed})
+    answer = await start(original)
+    assert (answer.status_code, answer.json()["errors"]) == (422, [{"pointer": "/template-name", "detail": why}])
+    assert await original.records("specs") == {}
+    object.__setattr__(original.context, "clusters", {"main": closed, "other": main})
+    made = (await start(original)).json()["job-id"]
+    assert (await original.client().get(f"/api/v1/jobs/{made}")).json()["cluster"] == "other"
 
 
 async def test_what_was_submitted_survives_the_cancelling(original: Service) -> None:

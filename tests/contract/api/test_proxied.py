@@ -72,6 +72,18 @@ async def test_a_page_is_opened_by_a_form_that_brings_a_token_for_its_host_alone
     assert token not in everything
 
 
+async def test_a_guest_s_token_ends_with_the_share(api: Service) -> None:
+    api.leader.knows("bob")
+    job = await api.submit()
+    await seen(api, job["id"], AVAILABLE.model_copy(update={"services": (PROXIED,)}))
+    body = {"user": "bob", "minutes": 5}
+    alice, bob = {"X-On-Behalf-Of": "alice"}, {"X-On-Behalf-Of": "bob"}
+    share = (await api.client().post(f"/api/v1/jobs/{job['id']}/shares", headers=alice, json=body)).json()
+    access = (await api.client().get(f"/api/v1/jobs/{job['id']}/access", headers=bob)).json()
+    told = claims(access["form"]["fields"]["bwvisu_enter"])
+    assert told["exp"] == int(datetime.fromisoformat(share["expires_at"]).timestamp())
+
+
 async def test_an_application_s_own_form_gets_one_more_field(api: Service) -> None:
     job = await api.submit(application="form")
     await seen(api, job["id"], AVAILABLE.model_copy(update={"services": (PROXIED,)}))

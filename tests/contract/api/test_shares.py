@@ -17,7 +17,6 @@ from tests.contract.api.bound import ask, available, bound_service
 from tests.contract.api.service import Service
 from tests.contract.api.test_bad_input import problem
 from tests.support.etcd import EtcdCluster
-from tests.support.waiting import eventually_true
 
 
 @pytest.fixture
@@ -195,6 +194,35 @@ async def test_an_expired_share_opens_nothing(api: Service) -> None:
     assert (await ask(api, "GET", f"/jobs/{job}/shares", "alice")).json()["items"] == []
 
 
+async def test_where_sharing_is_switched_off_what_was_shared_opens_nothing(api: Service) -> None:
+    job = await available(api)
+    token = (await shared(api, job))["token"]
+    await shared(api, job, user="bob")
+    main = api.context.clusters["main"]
+    off = main.model_copy(update={"sharing": main.sharing.model_copy(update={"allowed": False})})
+    for clusters in ({**api.context.clusters, "main": off}, {"open": api.context.clusters["open"]}):
+        object.__setattr__(api.context, "clusters", clusters)
+        assert problem(await redeemed(api, token, address="192.0.2.9"))["type"] == "/problems/share-not-found"
+        assert (await ask(api, "GET", "/shares", "bob")).json()["items"] == []
+        assert (await ask(api, "GET", f"/jobs/{job}/shares", "alice")).json()["items"] == []
+        for method, path in (("GET", "access"), ("POST", "admissions")):
+            answer = await ask(api, method, f"/jobs/{job}/{path}", "bob", address="192.0.2.8")
+            assert problem(answer)["type"] == "/problems/job-not-found"
+
+
+async def test_who_came_by_a_share_stays_no_longer_than_it_and_leaves_where_it_allows_less(api: Service) -> None:
+    job = await available(api, application="screen")
+    await shared(api, job, user="bob")
+    for address, person in (("192.0.2.7", "alice"), ("192.0.2.8", "bob")):
+        await ask(api, "POST", f"/jobs/{job}/admissions", person, address=address)
+    shorter = await shared(api, job, user="bob", minutes=1)
+    entries = (await ask(api, "GET", f"/jobs/{job}/admissions", "alice")).json()["items"]
+    ends = {each["user"]: each["expires_at"] for each in entries}
+    assert ends["bob"] == shorter["expires_at"] < ends["alice"]
+    await shared(api, job, user="bob", view_only=True)
+    assert await networks(api, job) == [("192.0.2.7/32", "alice")]
+
+
 async def test_guessing_is_slowed_and_every_wrong_token_is_answered_alike(api: Service) -> None:
     job = await available(api, cluster="open")
     token = (await shared(api, job))["token"]
@@ -217,23 +245,18 @@ async def test_a_guest_who_moves_on_uses_up_nothing(api: Service) -> None:
     assert await networks(api, job) == [(f"192.0.2.{number}/32", "bob") for number in range(2, 6)]
 
 
-async def test_the_trail_says_who_was_let_in_and_who_came(api: Service) -> None:
-    job = await available(api, cluster="open")
-    await shared(api, job, user="bob")
+async def test_guests_lock_no_owner_out(api: Service) -> None:
+    job = await available(api)
     token = (await shared(api, job))["token"]
-    await redeemed(api, token, "carol")
-    told: list[tuple[str, ...]] = []
-
-    async def there() -> bool:
-        entries = (await api.client().get("/api/v1/audit")).json()["items"]
-        names = ("action", "behalf_of", "user", "guest", "job")
-        told[:] = [tuple(each[name] for name in names) for each in entries]
-        return len(told) >= 4
-
-    await eventually_true(there)
-    assert told[:3] == [
-        ("redeemShare", "carol", "alice", None, job),
-        ("createShare", "alice", "alice", None, job),
-        ("createShare", "alice", "alice", "bob", job),
-    ]
-    assert token not in str(told)
+    for number in range(3):
+        assert (await redeemed(api, token, address=f"192.0.2.{number}")).status_code == 200
+    full = await redeemed(api, token, "carol", address="192.0.2.9")
+    assert problem(full)["type"] == "/problems/too-many"
+    there = await redeemed(api, token, "carol", address="192.0.2.2")
+    assert there.json()["access"]["admission"] == "admitted", "that address passes already: nothing is wrong"
+    for number in (7, 8, 9):
+        answer = await ask(api, "POST", f"/jobs/{job}/admissions", "alice", address=f"198.51.100.{number}")
+        assert answer.status_code == 201
+    assert {user for _, user in await networks(api, job)} == {"alice"}
+    answer = await ask(api, "POST", f"/jobs/{job}/admissions", "alice", address="198.51.100.10")
+    assert problem(answer)["type"] == "/problems/too-many"

@@ -52,15 +52,20 @@ def test_a_refusal_is_told_in_the_apis_words(api: SmallApi) -> None:
 
 
 def test_addresses_are_listed_and_revoked_by_what_is_shown(api: SmallApi) -> None:
-    api.says(f"GET {ADMISSIONS}", {"items": [{**ENTRY, "user": "bob\x1b[2J", "share": SHARE["id"]}]})
+    sixth = {**ENTRY, "id": "01jd0000000000000000000003", "address": "2001:db8::7"}
+    api.says(f"GET {ADMISSIONS}", {"items": [{**ENTRY, "user": "bob\x1b[2J", "share": SHARE["id"]}, sixth]})
+    api.says(f"DELETE {ADMISSIONS}/{sixth['id']}", Response(status_code=204))
     api.says(f"DELETE {ADMISSIONS}/{ENTRY['id']}", Response(status_code=204))
     listed = piped("job", "admissions", JOB_ID, **at(api)).stdout
     assert "192.0.2.7" in listed
     assert "by a share" in listed
     assert "\x1b" not in listed
     ran = piped("job", "admissions", JOB_ID, "--revoke", "192.0.2.7", "--revoke", "192.0.2.9", **at(api))
-    assert (ran.returncode, ran.stderr) == (0, "192.0.2.9 is not admitted\n")
+    assert (ran.returncode, ran.stderr) == (1, "192.0.2.9 is not admitted\n")
     assert len(bodies_of_deletes(api)) == 1
+    for written in ("2001:DB8:0::7", "2001:db8::7/128"):
+        ran = piped("job", "admissions", JOB_ID, "--revoke", written, **at(api))
+        assert (ran.returncode, bodies_of_deletes(api)[-1]) == (0, f"DELETE {ADMISSIONS}/{sixth['id']}"), ran.stderr
 
 
 def bodies_of_deletes(api: SmallApi) -> list[str]:
@@ -91,6 +96,8 @@ def test_shares_are_listed_and_revoked(api: SmallApi) -> None:
     assert "sees only" in listed
     ran = piped("job", "shares", JOB_ID, "--revoke", "bob", "--json", **at(api))
     assert (ran.returncode, len(json.loads(ran.stdout)), len(bodies_of_deletes(api))) == (0, 2, 1)
+    ran = piped("job", "shares", JOB_ID, "--revoke", "carol", **at(api))
+    assert (ran.returncode, ran.stderr) == (1, "it is not shared with carol\n")
 
 
 def test_who_opens_a_job_is_admitted_first_where_that_is_needed(api: SmallApi) -> None:

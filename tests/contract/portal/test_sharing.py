@@ -1,5 +1,6 @@
 """Other people in a session, and addresses that it is bound to, on the portal's pages."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from fastapi import FastAPI
 from bwvisu.adapters.records import decode
 from bwvisu.domain.access import access_password, view_password
 from bwvisu.domain.admission import Admissions
-from bwvisu.errors import NotFound
+from bwvisu.errors import TryAgain
 from bwvisu.portal.api import Api
 from tests.contract.api.bound import available, bound_service
 from tests.contract.api.service import Service
@@ -147,6 +148,26 @@ async def test_a_link_lets_in_whoever_opens_it(api: Service, arrive: Arrive) -> 
     assert (dead.status_code, "This link is not valid, or not any more." in dead.text) == (404, True)
 
 
+async def test_a_link_that_is_opened_too_early_is_given_back(api: Service, arrive: Arrive) -> None:
+    job = (await api.submit(cluster="open"))["id"]
+    alice, bob = await arrive("alice", "192.0.2.7"), await arrive("bob", "192.0.2.8")
+    token = (await link_of(alice, job)).partition("#")[2]
+    early = await bob.post("/shared/open", {"token": token})
+    assert (early.status_code, "The session is not ready." in early.text) == (409, True)
+    assert f'value="{token}"' in early.text
+    assert not unbalanced(early.text)
+
+
+async def test_who_is_admitted_already_comes_in_though_there_is_no_room(api: Service, arrive: Arrive) -> None:
+    job, alice = await available(api), await arrive("alice", "192.0.2.7")
+    for number in (7, 8, 9):
+        await alice.post(f"/sessions/{job}/admissions", {"address": f"192.0.2.{number}"})
+    await alice.post(f"/sessions/{job}/shares", {"do": "person", "user": "bob"})
+    for address, status in (("192.0.2.8", 200), ("192.0.2.10", 409)):
+        bob = await arrive("bob", address)
+        assert (await bob.post(f"/shared/{job}/connect")).status_code == status
+
+
 async def test_onlookers_are_told_that_they_are(api: Service, arrive: Arrive) -> None:
     job = await available(api, cluster="open", application="screen")
     alice, bob = await arrive("alice", "192.0.2.7"), await arrive("bob", "192.0.2.8")
@@ -191,14 +212,22 @@ async def test_forms_of_other_sites_share_nothing(api: Service, arrive: Arrive) 
     assert "shares" not in await api.stored()
 
 
-async def test_an_api_that_cannot_say_who_comes_in_breaks_no_page(
-    api: Service, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("late", [False, True])
+async def test_what_the_api_does_not_say_in_time_is_not_shown_as_nothing(
+    api: Service, arrive: Arrive, monkeypatch: pytest.MonkeyPatch, late: bool
 ) -> None:
-    async def older(*_: object) -> None:
-        raise NotFound("There is nothing at this address.")
+    async def silent(*_: object) -> None:
+        if late:
+            await asyncio.Event().wait()
+        raise TryAgain("The service does not answer at the moment.", after=2)
 
     job, alice = await available(api), await arrive("alice", "192.0.2.7")
     for call in ("shares", "admissions", "shared"):
-        monkeypatch.setattr(Api, call, older)
-    for path in ("/", f"/sessions/{job}"):
-        assert (await alice.get(path)).status_code == 200
+        monkeypatch.setattr(Api, call, silent)
+    first, page = await alice.get("/"), await alice.get(f"/sessions/{job}")
+    assert "What others share with you is not known at the moment." in first.text
+    assert "Who else comes in, and from where, is not known at the moment." in page.text
+    assert "None yet" not in page.text
+    for each in (first, page):
+        assert each.status_code == 200
+        assert not unbalanced(each.text)

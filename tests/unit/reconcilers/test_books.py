@@ -96,3 +96,12 @@ async def test_a_wall_clock_that_jumps_expires_nobody_and_lets_nobody_in_again(s
     assert books.admitted(ID) == admitted, "a renewed entry counts from now"
     records.change(keys.admissions(ID), 3, None)
     assert books.admitted(ID) == []
+
+
+async def test_who_came_by_a_share_is_out_where_sharing_is_switched_off(store: Store, keys: Keys) -> None:
+    records, _, _ = await both(store, keys)
+    own = _admission("203.0.113.5/32", datetime.now(UTC) + timedelta(hours=1))
+    guests = own.model_copy(update={"network": "203.0.113.6/32", "share": "1"})
+    records.change(keys.admissions(ID), 1, Admissions(entries=(own, guests)))
+    writer = Writer(Leadership(store, keys.leader, 1, await store.lease(30)), records)
+    assert LeaderBooks("main", records, writer, sharing=False).admitted(ID) == [ip_network("203.0.113.5")]

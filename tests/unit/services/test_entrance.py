@@ -49,6 +49,7 @@ def test_a_token_names_one_host_and_its_end_and_is_signed(tmp_path: Path) -> Non
     head, claims, signature = entrance.token(HOST, 1000.9).split(".")
     assert json.loads(decoded(head)) == {"alg": "ES256", "typ": "JWT"}
     assert json.loads(decoded(claims)) == {"host": HOST, "exp": 4600}
+    assert json.loads(decoded(entrance.token(HOST, 1000.9, 1060.2).split(".")[1]))["exp"] == 1060
     both = decoded(signature)
     assert len(both) == 64
     der = encode_dss_signature(int.from_bytes(both[:32], "big"), int.from_bytes(both[32:], "big"))

@@ -65,8 +65,8 @@ async def connect_shared(request: Request, api: TheApi, look: Pages, form: Poste
 
 @router.get("/shared")
 async def show_field(request: Request, api: TheApi, look: Pages) -> Response:  # noqa: ARG001 who is not signed in is sent to do so
-    """Where a link leads: a script of ours, or a person, posts what stands behind its #, which no server has seen."""
-    return look.page(request, "shared.html", problem="")
+    """Where a link leads: a script of ours fills in what stands behind its #, which no server saw; they post it."""
+    return look.page(request, "shared.html", problem="", code="")
 
 
 @router.post("/shared/open")
@@ -80,7 +80,8 @@ async def open_link(request: Request, api: TheApi, look: Pages, form: PostedForm
             door = Door(look.words(request).gettext("A shared session"), "", "/shared/open", token=token)
             return _ask_for_address(request, look, door, place, str(error))
         words = said(str(error), look.words(request).gettext)
-        return look.page(request, "shared.html", 404 if isinstance(error, NotFound) else 409, problem=words)
+        missing = isinstance(error, NotFound)
+        return look.page(request, "shared.html", 404 if missing else 409, problem=words, code="" if missing else token)
     door = await _door(api, opened.job, "/shared/open", token)
     return _hand_over(request, look, door, opened.access)
 
@@ -157,12 +158,21 @@ async def _enter(request: Request, api: Api, look: Look, form: Posted, job_id: s
         if access.admission == "other-family" or (access.admission == "needed" and place is None):
             return _ask_for_address(request, look, door, place, "")
         if access.admission != "open" and place is not None:
-            await api.admit(job_id, place)
+            await _admit(api, job_id, place, access)
     except UserError as error:
         if error.slug not in REFUSED_HERE:
             raise
         return _ask_for_address(request, look, door, place, str(error))
     return _hand_over(request, look, door, access)
+
+
+async def _admit(api: Api, job_id: str, place: str, access: Access) -> None:
+    """Again where it is admitted already, so that it is for longer; where there is no room for that, it comes in."""
+    try:
+        await api.admit(job_id, place)
+    except Conflict as error:
+        if error.slug != "too-many" or access.admission != "admitted":
+            raise
 
 
 def _place(request: Request, form: Posted) -> str | None:
@@ -177,9 +187,14 @@ def _ask_for_address(request: Request, look: Look, door: Door, place: str | None
 
 
 def _hand_over(request: Request, look: Look, door: Door, access: Access) -> Response:
-    parts = urlsplit(access.form.action if access.form else access.url)
-    forms = [f"{parts.scheme}://{parts.netloc}"] if access.form else []
+    forms = [form_origin(access.form.action)] if access.form else []
     return look.page(request, "connect.html", forms=forms, door=door, access=access)
+
+
+def form_origin(address: str) -> str:
+    """As a policy names it: no host there can be an IPv6 literal (CSP 3, host-source), and Chromium ignores one."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}:" if ":" in (parts.hostname or "") else f"{parts.scheme}://{parts.netloc}"
 
 
 async def _door(api: Api, shared: SharedJob, action: str, token: str = "") -> Door:

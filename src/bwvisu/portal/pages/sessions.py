@@ -54,7 +54,8 @@ async def sessions(request: Request, api: TheApi, look: Pages) -> Response:
         "sessions.html",
         cards=cards(page.items, applications, family_of(request)),
         more=page.next_cursor is not None,
-        shared=[(each, applications.get(each.application)) for each in shared],
+        shared=[(each, applications.get(each.application)) for each in shared or ()],
+        shared_known=shared is not None,
     )
 
 
@@ -64,14 +65,16 @@ async def details(request: Request, api: TheApi, look: Pages, job_id: str) -> Re
     job, applications = await api.job(job_id), await titles(api)
     application = applications.get(job.application)
     schema = application.schema_for(job.cluster) if application else {}
-    log, (shares, admissions) = await asyncio.gather(_log_of(api, job_id), guests.let_in(api, job))
+    log, let_in = await asyncio.gather(_log_of(api, job_id), guests.let_in(api, job))
     visitor = visitor_of(request)
+    shares, admissions = let_in or ((), ())
     return look.page(
         request,
         "details.html",
         card=card(job, application, datetime.now(UTC), family_of(request)),
         log=log,
         values=forms.shown(schema, job.parameters),
+        let_in_known=let_in is not None,
         shares=shares,
         admissions=admissions,
         can_share=application is not None and job.cluster in application.shared_on,

@@ -183,7 +183,8 @@ document.addEventListener("htmx:pushedIntoHistory", (event) => {
 
 // ---- links that share a session --------------------------------------------------------------------------------
 
-// The code stands behind the #, which no server sees.  Across a sign-in it waits in this tab; then it is posted.
+// The code stands behind the #, which no server sees.  Across a sign-in it waits in this tab; then it fills the field.
+// The person presses the button: a page that led here must not have them enter, and be seen, unasked.
 const SHARED = /^#[0-9a-z]{26}-[a-z2-7]{32}$/;
 
 function followSharedLink() {
@@ -196,7 +197,6 @@ function followSharedLink() {
   if (!field || !code) return;
   sessionStorage.removeItem("shared");
   field.value = code;
-  field.form.requestSubmit();
 }
 
 globalThis.addEventListener("hashchange", followSharedLink);
