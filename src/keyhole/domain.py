@@ -194,6 +194,14 @@ class JobForwards(Stored):
             each.run == run and each.phase not in LIVE and each.gateway != live.gateway for each in self.grants
         )
 
+    def leaving(self, run: Run) -> bool:
+        """Whether another gateway than that of this run's live grant may still lead users to it."""
+        live = self.grant_for(run)
+        return live is not None and any(
+            each.run == run and each.phase is GrantPhase.CLOSING and each.gateway != live.gateway
+            for each in self.grants
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Tenancy:

@@ -121,8 +121,32 @@ async def test_a_gateway_that_it_moves_to_counts_from_its_own_first_look(scene: 
     await asyncio.sleep(AFTER - WARNING - LATE)
     scene.gateways[name].power(False)
     await scene.until(lambda: scene.grants(person) and scene.forward(person)[0] != name, "it moves", AFTER)
-    assert await stopped(scene, person, AFTER + 2 * LATE) >= AFTER - LATE
     scene.gateways[name].power(True)
+    assert await stopped(scene, person, AFTER + 2 * LATE) >= AFTER - LATE
+
+
+@simulated
+async def test_who_comes_through_a_gateway_that_is_only_cut_off_is_not_stopped(scene: Scene) -> None:
+    """The job has moved, and its old gateway goes on translating unseen, until it is there again."""
+    person = await watched(scene)
+    gateway, flow = connected(scene, person)
+    name, _ = scene.forward(person)
+
+    async def use() -> None:
+        while flow in gateway.flows:
+            gateway.carry(flow, 4000, 90000)
+            await asyncio.sleep(5.0)
+
+    using = scene.loop.create_task(use())
+    gateway.power(False)
+    await scene.until(lambda: scene.forward(person)[0] != name, "it moves", AFTER)
+    await scene.never(lambda: scene.phase(person) is Phase.FINISHED, "it is stopped", 2 * AFTER)
+    idle = scene.status(person).idle
+    assert idle is not None
+    assert not idle.known, "it says that it cannot be told"
+    gateway.power(True)
+    assert await stopped(scene, person, AFTER + 2 * LATE) >= AFTER - LATE
+    await using
 
 
 @simulated

@@ -78,6 +78,7 @@ class Views:
             services=_services(spec, status, grant, answers, told),
             moved=moved,
             moving=moved and (answers is None or None in answers),
+            leaving=forwards is not None and forwards.leaving(run),
             refusal=_refusal(run, forwards),
             holds_ports=forwards is not None,
         )
