@@ -236,6 +236,8 @@ class Gateway:
     """Where users reach its proxy; None: it has none, and each forward is reached at its external port."""
     proxy_socket: str = ""
     """Absolute path of HAProxy's stats socket there; empty: there is none, and never was."""
+    host: str = ""
+    """Its machine, as the settings name it: two gateways of two address families may be one.  Empty: its own."""
 
     @property
     def family(self) -> Family:
