@@ -192,3 +192,19 @@ async def test_who_is_told_that_it_is_kept_keeps_it(scene: Scene) -> None:
     await ask()
     idle = scene.status(person).idle
     assert answers[0] == (idle is None or idle.stopped_at is None)
+
+
+@simulated
+async def test_where_connections_cannot_be_listed_nobody_is_stopped_and_it_is_said(scene: Scene) -> None:
+    scene.odds.always.add("gateway.conntrack-fails")
+    person = await watched(scene)
+
+    def unknown() -> bool:
+        idle = scene.status(person).idle
+        return idle is not None and not idle.known
+
+    await scene.until(unknown, "it is said", 2 * LATE)
+    await scene.never(lambda: scene.phase(person) is not Phase.READY, "it is stopped", 2 * AFTER)
+    assert all("conntrack does not work" in gateway.detail for gateway in scene.cluster.gateways)
+    scene.odds.clear()
+    await stopped(scene, person, AFTER + 2 * LATE)
