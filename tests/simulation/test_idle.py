@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 from bwvisu.domain.lifecycle import Outcome, Phase
 from tests.simulation.gateway import SimGateway
@@ -208,3 +209,25 @@ async def test_where_connections_cannot_be_listed_nobody_is_stopped_and_it_is_sa
     assert all("conntrack does not work" in gateway.detail for gateway in scene.cluster.gateways)
     scene.odds.clear()
     await stopped(scene, person, AFTER + 2 * LATE)
+
+
+@simulated
+async def test_when_it_was_last_used_outlives_a_move_and_old_connections_do_not(scene: Scene) -> None:
+    person = await watched(scene)
+    gateway, flow = connected(scene, person)
+    name, _ = scene.forward(person)
+    gateway.carry(flow, 4000, 90000)
+
+    def last() -> datetime | None:
+        return scene.status(person).services[0].last_active_at
+
+    def shown() -> int | None:
+        return next(each.connections for each in scene.cluster.gateways if each.name == name)
+
+    await scene.until(lambda: last() is not None and shown() == 1, "it is written down", 2 * LATE)
+    before = last()
+    gateway.power(False)
+    await scene.until(lambda: scene.status(person).services[0].gateway != name, "it moves", AFTER)
+    await scene.never(lambda: last() != before, "it is forgotten", LATE)
+    await scene.until(lambda: shown() is None, "its connections are not known any more", 2 * LATE)
+    gateway.power(True)
