@@ -25,8 +25,8 @@ class Pair(NamedTuple):
 class Ask:
     """``ports`` forwards for a run on ``hosts``; on one certain gateway, drained or not, where ``gateway`` is given.
 
-    ``moved``: the forwards exist on ``leaves`` and go to any other gateway.  Their inner ports are the run's already
-    and stay; the outer ones stay where they are free.
+    ``moved``: the forwards exist elsewhere and go to any gateway that is not ``barred``.  Their inner ports are the
+    run's already and stay; the outer ones stay where they are free.
     """
 
     job_id: str
@@ -34,7 +34,7 @@ class Ask:
     hosts: tuple[str, ...]
     ports: int
     gateway: str | None = None
-    leaves: str = ""
+    barred: frozenset[str] = frozenset()
     moved: tuple[Pair, ...] = ()
 
 
@@ -132,7 +132,7 @@ class _Books:
 
     def serve(self, ask: Ask) -> Allotment | Unserved:
         """The gateway with the least weight that has room."""
-        usable = [ask.gateway] if ask.gateway else [name for name in self.pool.gateways if name != ask.leaves]
+        usable = [ask.gateway] if ask.gateway else [name for name in self.pool.gateways if name not in ask.barred]
         for gateway in sorted(usable, key=lambda name: (self._weight(name), name)):
             if pairs := self._carry_over(gateway, ask) if ask.moved else self._pick(gateway, ask):
                 self.own(gateway, ask.hosts, pairs)

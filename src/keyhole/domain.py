@@ -198,6 +198,14 @@ class JobForwards(Stored):
             each.run == run and each.phase not in LIVE and each.gateway != live.gateway for each in self.grants
         )
 
+    def leaving(self, run: Run) -> bool:
+        """Whether another gateway than that of this run's live grant may still lead users to it."""
+        live = self.grant_for(run)
+        return live is not None and any(
+            each.run == run and each.phase is GrantPhase.CLOSING and each.gateway != live.gateway
+            for each in self.grants
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Tenancy:
@@ -232,6 +240,8 @@ class Gateway:
     """Where users reach its proxy; None: it has none, and each forward is reached at its external port."""
     proxy_socket: str = ""
     """Absolute path of HAProxy's stats socket there; empty: there is none, and never was."""
+    host: str = ""
+    """Its machine, as the settings name it: two gateways of two address families may be one.  Empty: its own."""
 
     @property
     def family(self) -> Family:

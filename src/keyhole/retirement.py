@@ -6,9 +6,10 @@ there; what was moved need not wait for that, since its inner ports are owned wh
 """
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import NamedTuple
 
-from keyhole.domain import LIVE, Forward, Grant, GrantPhase, JobForwards, Report, Run, Tenancy
+from keyhole.domain import LIVE, Forward, Gateway, Grant, GrantPhase, JobForwards, Report, Run, Tenancy
 from keyhole.verification import outlived
 
 
@@ -76,6 +77,20 @@ def moved(record: JobForwards, grant: Grant, to: Grant) -> JobForwards:
     """
     others = tuple(each for each in record.grants if each != grant)
     return record.model_copy(update={"grants": (*others, in_phase(grant, GrantPhase.CLOSING), to)})
+
+
+def no_successors(grant: Grant, gateways: Mapping[str, Gateway]) -> frozenset[str]:
+    """Gateways to which a grant cannot move: on the machine that it leaves, or of another address family.
+
+    Its users may have no addresses of another family, and the job may listen at none.
+    """
+    old = gateways.get(grant.gateway)
+    machine = old.host if old is not None else ""
+    families = {ip_address(forward.internal_address).version for forward in grant.forwards}
+    others = (
+        each.name for each in gateways.values() if (machine and each.host == machine) or {each.family} != families
+    )
+    return frozenset([grant.gateway, *others])
 
 
 def drop_free(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 from bwvisu.domain.lifecycle import Outcome, Phase
 from tests.simulation.gateway import SimGateway
@@ -121,8 +122,32 @@ async def test_a_gateway_that_it_moves_to_counts_from_its_own_first_look(scene: 
     await asyncio.sleep(AFTER - WARNING - LATE)
     scene.gateways[name].power(False)
     await scene.until(lambda: scene.grants(person) and scene.forward(person)[0] != name, "it moves", AFTER)
-    assert await stopped(scene, person, AFTER + 2 * LATE) >= AFTER - LATE
     scene.gateways[name].power(True)
+    assert await stopped(scene, person, AFTER + 2 * LATE) >= AFTER - LATE
+
+
+@simulated
+async def test_who_comes_through_a_gateway_that_is_only_cut_off_is_not_stopped(scene: Scene) -> None:
+    """The job has moved, and its old gateway goes on translating unseen, until it is there again."""
+    person = await watched(scene)
+    gateway, flow = connected(scene, person)
+    name, _ = scene.forward(person)
+
+    async def use() -> None:
+        while flow in gateway.flows:
+            gateway.carry(flow, 4000, 90000)
+            await asyncio.sleep(5.0)
+
+    using = scene.loop.create_task(use())
+    gateway.power(False)
+    await scene.until(lambda: scene.forward(person)[0] != name, "it moves", AFTER)
+    await scene.never(lambda: scene.phase(person) is Phase.FINISHED, "it is stopped", 2 * AFTER)
+    idle = scene.status(person).idle
+    assert idle is not None
+    assert not idle.known, "it says that it cannot be told"
+    gateway.power(True)
+    assert await stopped(scene, person, AFTER + 2 * LATE) >= AFTER - LATE
+    await using
 
 
 @simulated
@@ -168,3 +193,41 @@ async def test_who_is_told_that_it_is_kept_keeps_it(scene: Scene) -> None:
     await ask()
     idle = scene.status(person).idle
     assert answers[0] == (idle is None or idle.stopped_at is None)
+
+
+@simulated
+async def test_where_connections_cannot_be_listed_nobody_is_stopped_and_it_is_said(scene: Scene) -> None:
+    scene.odds.always.add("gateway.conntrack-fails")
+    person = await watched(scene)
+
+    def unknown() -> bool:
+        idle = scene.status(person).idle
+        return idle is not None and not idle.known
+
+    await scene.until(unknown, "it is said", 2 * LATE)
+    await scene.never(lambda: scene.phase(person) is not Phase.READY, "it is stopped", 2 * AFTER)
+    assert all("conntrack does not work" in gateway.detail for gateway in scene.cluster.gateways)
+    scene.odds.clear()
+    await stopped(scene, person, AFTER + 2 * LATE)
+
+
+@simulated
+async def test_when_it_was_last_used_outlives_a_move_and_old_connections_do_not(scene: Scene) -> None:
+    person = await watched(scene)
+    gateway, flow = connected(scene, person)
+    name, _ = scene.forward(person)
+    gateway.carry(flow, 4000, 90000)
+
+    def last() -> datetime | None:
+        return scene.status(person).services[0].last_active_at
+
+    def shown() -> int | None:
+        return next(each.connections for each in scene.cluster.gateways if each.name == name)
+
+    await scene.until(lambda: last() is not None and shown() == 1, "it is written down", 2 * LATE)
+    before = last()
+    gateway.power(False)
+    await scene.until(lambda: scene.status(person).services[0].gateway != name, "it moves", AFTER)
+    await scene.never(lambda: last() != before, "it is forgotten", LATE)
+    await scene.until(lambda: shown() is None, "its connections are not known any more", 2 * LATE)
+    gateway.power(True)

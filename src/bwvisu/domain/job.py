@@ -132,7 +132,7 @@ class Service(Record):
     connections: int | None = None
     """At present; None: not known, as all of the following."""
     bytes_in: int | None = None
-    """From its users since the port was opened, headers included."""
+    """From its users since the port was opened, headers included; may begin anew where it moves."""
     bytes_out: int | None = None
     """To its users."""
     last_active_at: datetime | None = None

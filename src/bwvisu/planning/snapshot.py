@@ -59,6 +59,8 @@ class JobView:
     """The present run had forwards on another gateway before, not long ago."""
     moving: bool = False
     """They are still on their way: not open, or not probed enough to say whether they answer."""
+    leaving: bool = False
+    """Users may still come to it through the other gateway, which has not confirmed that nothing leads there."""
     refusal: Reason | None = None
     """Why the keyhole gives its present run no forwards."""
     holds_ports: bool = False
@@ -166,7 +168,7 @@ class Snapshot:
 
     quiet: Mapping[JobId, Quiet | None] = field(default_factory=dict)
     """Of jobs that may be stopped when nobody uses them: since when nobody does.  None: that cannot be told on their
-    gateway.  Not listed: this leader has not looked."""
+    gateways.  Not listed: this leader has not looked."""
 
     def absence_of(self, view: JobView) -> Absence | None:
         """What is known of the absence of the job's *present* submission; that of an earlier one proves nothing."""

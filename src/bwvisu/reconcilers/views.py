@@ -1,6 +1,7 @@
 """One `JobView` per job of a cluster, built from the shelves and rebuilt only when something of it changed."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol, TypeGuard
 
 from bwvisu.domain.job import JobId, JobSpec, JobStatus, Reason, Service
@@ -78,6 +79,7 @@ class Views:
             services=_services(spec, status, grant, answers, told),
             moved=moved,
             moving=moved and (answers is None or None in answers),
+            leaving=forwards is not None and forwards.leaving(run),
             refusal=_refusal(run, forwards),
             holds_ports=forwards is not None,
         )
@@ -93,6 +95,7 @@ def _services(
     if grant is None or answers is None:
         return None
     before = {(each.gateway, each.external_host, each.external_port): each for each in status.services}
+    active = {(each.name, each.internal_port): each.last_active_at for each in status.services}
     services: list[Service] = []
     for declared, forward, answer, use in zip(spec.services, grant.forwards, answers, told, strict=False):
         host, port = grant.public(forward)
@@ -108,16 +111,17 @@ def _services(
             internal_port=forward.internal_port,
             reachable=(known is not None and known.reachable) if answer is None else answer,
         )
-        services.append(service.model_copy(update=_use(known, use)))
+        # What has moved was used where it was, too.
+        last = active.get((service.name, service.internal_port))
+        services.append(service.model_copy(update=_use(known, use, last)))
     return tuple(services)
 
 
-def _use(known: Service | None, told: Told | None) -> dict[str, object]:
+def _use(known: Service | None, told: Told | None, last: datetime | None) -> dict[str, object]:
     """Who uses a service: as this leader tells it; where it has not looked yet, as it is written down."""
-    last = known.last_active_at if known is not None else None
     if told is None:
-        kept = ("connections", "bytes_in", "bytes_out", "last_active_at")
-        return {name: getattr(known, name) for name in kept} if known is not None else {}
+        kept = ("connections", "bytes_in", "bytes_out") if known is not None else ()
+        return {"last_active_at": last} | {name: getattr(known, name) for name in kept}
     if told.totals is None:
         return {"connections": told.connections}
     return {

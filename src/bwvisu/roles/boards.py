@@ -17,11 +17,18 @@ class Boards:
     """`bwvisu.reconcilers.views.Board` over the keyhole's probes and its looks at connections."""
 
     def __init__(
-        self, on_change: Callable[[JobId], None], known: Callable[[Service], Totals | None], record_every: float
+        self,
+        on_change: Callable[[JobId], None],
+        known: Callable[[Service], Totals | None],
+        record_every: float,
+        clock: Callable[[], float],
     ) -> None:
         self.probes = ProbeBoard(on_change)
         self.activity = ActivityBoard(on_change, known, record_every)
         self.gateways = GatewayBoard()
+        self._clock = clock
+        self._hidden: dict[JobId, float] = {}
+        """Until when users may have come through a gateway that was left; monotonic seconds."""
 
     def reachable(self, job_id: JobId, grant: Grant, reports: tuple[Report, ...]) -> tuple[bool | None, ...]:
         """See `services_ready`."""
@@ -34,15 +41,24 @@ class Boards:
 
     def quiet(self, views: Iterable[JobView]) -> Mapping[JobId, Quiet | None]:
         """See `Snapshot.quiet`."""
-        watched = (view for view in views if view.spec.idle_stop is not None and view.status.phase is Phase.READY)
+        watched = [view for view in views if view.spec.idle_stop is not None and view.status.phase is Phase.READY]
+        now = self._clock()
+        hidden = {view.spec.id: now if view.leaving else self._hidden.get(view.spec.id) for view in watched}
+        self._hidden = {job_id: until for job_id, until in hidden.items() if until is not None}
         return {view.spec.id: self._quiet(view) for view in watched if self._looked(view)}
 
     def _looked(self, view: JobView) -> bool:
         return all(self.activity.looked(gateway, service) for gateway, service in _services(view))
 
     def _quiet(self, view: JobView) -> Quiet | None:
-        """A job is as quiet as the least quiet of its services."""
-        since, until = float("-inf"), float("inf")
+        """A job is as quiet as the least quiet of its services.
+
+        Whom a gateway that was left still lets through cannot be seen, and it may go on for long: only its management
+        may be away.
+        """
+        if view.leaving:
+            return None
+        since, until = self._hidden.get(view.spec.id, float("-inf")), float("inf")
         for gateway, service in _services(view):
             quiet = self.activity.quiet(gateway, service)
             if quiet is None:

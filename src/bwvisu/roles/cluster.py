@@ -96,7 +96,7 @@ class ClusterTerm:
             retention=base.settings.retention.finished,
         )
         record_every = self._settings.forwards.activity.record_every
-        self._boards = Boards(self._seen_anew, partial(totals, records), record_every)
+        self._boards = Boards(self._seen_anew, partial(totals, records), record_every, base.monotonic)
         self._views = Views(name, records, self._boards)
         self._watcher = Watcher(
             name,

@@ -86,6 +86,7 @@ class GatewaySettings(Section):
             self.sudo,
             public_port=proxy.port if proxy and proxied else None,
             proxy_socket=self.proxy_socket if proxy else "",
+            host=self.host,
         )
 
 

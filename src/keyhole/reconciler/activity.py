@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from keyhole.activity import UNCOUNTED, Flow, Instant, Quiet, Told, Totals, Use, look, tell
+import structlog
+
+from keyhole.activity import GAP, UNCOUNTED, Flow, Instant, Quiet, Told, Totals, Use, look, tell
 from keyhole.domain import Gateway, GrantPhase
 from keyhole.gateway import Remote, Unanswered, flows, read_flows, read_traffic, traffic
 from keyhole.interfaces import Answer, Books, GatewayShell, NoAnswer
@@ -15,6 +17,8 @@ from keyhole.readiness import Service
 _SECONDS = 20.0
 """Longest time for one list."""
 
+_log = structlog.get_logger(__name__)
+
 
 class Traffic(NamedTuple):
     """One gateway: its services' connections at present, and all bytes since this leader looked first."""
@@ -22,6 +26,16 @@ class Traffic(NamedTuple):
     connections: int
     totals: Totals | None
     """None: not counted."""
+
+
+class _Silence(NamedTuple):
+    """A gateway that could not be asked; monotonic seconds."""
+
+    since: float
+    """When it last could be, or was first asked in vain."""
+    at: float
+    """When it was last asked in vain."""
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +70,54 @@ class ActivityBoard:
         self._uses: dict[str, dict[Service, Use]] = {}
         self._told: dict[str, dict[Service, Told]] = {}
         self._traffic: dict[str, Traffic] = {}
+        self._looks: dict[str, float] = {}
+        """By gateway: when it was last looked at; monotonic seconds."""
+        self._silences: dict[str, _Silence] = {}
 
     def told(self, gateway: str, service: Service) -> Told | None:
         """What is to be written down of it; None: nobody has looked."""
         return self._told.get(gateway, {}).get(service)
 
     def looked(self, gateway: str, service: Service) -> bool:
-        """Whether this leader has looked at it."""
-        return service in self._uses.get(gateway, {})
+        """Whether this leader has looked at it, or has tried to for too long."""
+        return service in self._uses.get(gateway, {}) or self._lapsed(gateway)
 
     def quiet(self, gateway: str, service: Service) -> Quiet | None:
         """Since when nobody uses it; None: that cannot be told."""
-        use = self._uses.get(gateway, {}).get(service)
+        use = self._uses.get(gateway, {}).get(service) if not self._lapsed(gateway) else None
         return use.quiet if use is not None else None
 
     def connections(self) -> Mapping[str, int]:
-        """By gateway; one that is not listed could not be asked yet."""
-        return {gateway: traffic.connections for gateway, traffic in self._traffic.items()}
+        """By gateway; one that is not listed could not be asked yet, or not for too long."""
+        return {gateway: traffic.connections for gateway, traffic in self.traffic().items()}
 
     def traffic(self) -> Mapping[str, Traffic]:
-        """By gateway; one that is not listed could not be asked yet."""
-        return dict(self._traffic)
+        """By gateway; one that is not listed could not be asked yet, or not for too long."""
+        return {gateway: traffic for gateway, traffic in self._traffic.items() if not self._lapsed(gateway)}
 
     def words(self, gateway: str) -> str:
         """What an administrator should know of it; empty: all is well."""
+        if silence := self._silences.get(gateway):
+            return f"it could not be asked for connections, so it is not known who is active: {silence.why}"
         traffic = self._traffic.get(gateway)
         return UNCOUNTED if traffic is not None and traffic.totals is None else ""
 
+    def silent(self, gateway: str, at: float, why: str) -> bool:
+        """Enter that a gateway could not be asked; whether that is news."""
+        before = self._silences.get(gateway)
+        since = before.since if before is not None else self._looks.get(gateway, at)
+        self._silences[gateway] = _Silence(since, at, why)
+        return before is None or before.why != why
+
+    def _lapsed(self, gateway: str) -> bool:
+        """Whether it could not be asked for so long that what it said last tells nothing of the present."""
+        silence = self._silences.get(gateway)
+        return silence is not None and silence.at - silence.since > GAP
+
     def saw(self, gateway: str, found: Mapping[Service, Sequence[Flow]], at: Instant, *, counted: bool) -> int:
         """Enter a look at all services of a gateway; of how many there is something to tell."""
+        self._silences.pop(gateway, None)
+        self._looks[gateway] = at.clock
         before, told = self._uses.get(gateway, {}), self._told.get(gateway, {})
         uses = {service: self._look(before.get(service), service, each, at, counted) for service, each in found.items()}
         self._uses[gateway] = uses
@@ -136,10 +169,12 @@ class ActivityWatch:
         self._wall = wall
 
     async def reconcile(self) -> ActivityPass:
-        """Look once.  A gateway that could not be asked changes nothing."""
+        """Look once.  A gateway that could not be asked changes nothing but that it is not known who is active."""
         at = Instant(self._clock(), self._wall())
         found, counted = await (self._through_proxy() if self._gateway.public_port else self._translated())
         if isinstance(found, Unanswered):
+            if self._board.silent(self._gateway.name, at.clock, found.reason):
+                _log.warning("activity.unknown", gateway=self._gateway.name, reason=found.reason)
             return ActivityPass(self._gateway.name, detail=found.reason)
         told = self._board.saw(self._gateway.name, found, at, counted=counted)
         connections = self._board.connections()[self._gateway.name]

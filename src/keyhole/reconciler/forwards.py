@@ -37,7 +37,7 @@ class ForwardsPass:
     refused: Mapping[str, Refusal] = field(default_factory=dict)
     """By job id: refusals that this pass has judged, the passing ones included."""
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
-    """By job id: requests that could not be judged or served yet, and why."""
+    """By job id: requests that could not be judged or served yet, and moves that found no place; and why."""
     strangers: int = 0
     """Requests of jobs that are gone or unknown: ignored."""
     closed: int = 0
@@ -80,6 +80,8 @@ class ForwardsReconciler:
         self._left = left
         self._told: frozenset[str] = frozenset()
         """Gateways whose leaving is in the log."""
+        self._staying: Mapping[str, Waiting] = {}
+        """By job id: moves that found no place, as the log has them."""
         self._on_change = on_change
         self._quarantined: dict[GrantKey, float] = {}
         self._serving = Serving(
@@ -185,6 +187,10 @@ class ForwardsReconciler:
         movable = [case for case in cases if case.holds(known.get(case.job_id))]
         for case, result in (await self._serving.serve(movable)).items():
             tally.served(case, result)
+        if tally.waiting and tally.waiting != self._staying:
+            why = Counter(each.code for each in tally.waiting.values())
+            _log.warning("forwards.staying", jobs=len(tally.waiting), first=min(tally.waiting), why=dict(why))
+        self._staying = tally.waiting
 
     def _carries(self, grant: Grant) -> bool:
         """Whether the settings still name its gateway, and with the address family of its forwards."""
@@ -265,6 +271,8 @@ class _Tally:
             self.waiting[case.job_id] = result
         elif case.grant is None:
             self.refused.append((case.job_id, str(case.run), result))
+        else:  # it keeps what it has
+            self.waiting[case.job_id] = Waiting(result.code, result.message)
 
     def report(self) -> ForwardsPass:
         """The typed report."""

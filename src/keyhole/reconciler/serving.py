@@ -12,13 +12,13 @@ from keyhole.interfaces import Books, GatewayShell, Tenants
 from keyhole.nat.model import Target
 from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import Blocklist, GatewayBoard
-from keyhole.retirement import moved, replaced
+from keyhole.retirement import moved, no_successors, replaced
 from keyhole.verification import Waiting, addresses_of
 
 _SECONDS = 20.0
 """Longest time for one question to a gateway."""
 _ROUNDS = 3
-"""So often other ports are tried within a pass where foreign listeners were found."""
+"""So often other ports are tried within a pass where foreign listeners were found; a move tries every gateway."""
 _MOST_PROBES = 4096
 """Most ports that are looked at for one batch; the batch hosts, where forwards lead, come first."""
 
@@ -46,14 +46,13 @@ class Case:
     lost: tuple[Forward, ...] = ()
     moves: bool = False
 
-    @property
-    def ask(self) -> Ask:
-        """What the allocation is asked for."""
-        gateway = self.grant.gateway if self.grant else None
+    def ask(self, barred: frozenset[str] = frozenset()) -> Ask:
+        """What the allocation is asked for; ``barred``: gateways where it cannot move."""
         if not self.moves:
+            gateway = self.grant.gateway if self.grant else None
             return Ask(self.job_id, self.run, self.hosts, self.ports, gateway)
         pairs = tuple(Pair(each.external_port, each.internal_port) for each in self.lost)
-        return Ask(self.job_id, self.run, self.hosts, self.ports, leaves=gateway or "", moved=pairs)
+        return Ask(self.job_id, self.run, self.hosts, self.ports, barred=barred, moved=pairs)
 
     def holds(self, tenancy: Tenancy | None) -> bool:
         """Whether the scheduler still shows what the case was judged by: a wanted run, on its hosts.
@@ -79,7 +78,15 @@ class Busy(NamedTuple):
     external: Sequence[tuple[str, int]]
 
 
-Result = Reserved | Waiting | Refusal | Busy
+class Unfit(NamedTuple):
+    """From this gateway the hosts of something that moves cannot be met: another one is to be tried."""
+
+    gateway: str
+    why: Waiting | Refusal
+
+
+Barred = Mapping[Case, frozenset[str]]
+Result = Reserved | Waiting | Refusal | Busy | Unfit
 
 
 class Placed(NamedTuple):
@@ -130,22 +137,28 @@ class Serving:
         """Reserve what can be reserved now; every case gets a result."""
         results: dict[Case, Reserved | Waiting | Refusal] = {}
         left = list(cases)
-        for _ in range(_ROUNDS):
+        barred = {case: no_successors(case.grant, self._gateways) for case in cases if case.moves and case.grant}
+        for _ in range(max(_ROUNDS, len(self._gateways))):
             if not left:
                 break
-            answers = await self._round(left)
-            results |= {case: answer for case, answer in answers.items() if not isinstance(answer, Busy)}
-            left = [case for case in left if case not in results]
+            answers = await self._round(left, barred)
+            for case, answer in answers.items():
+                if isinstance(answer, Unfit):
+                    barred[case] |= {answer.gateway}
+                    results[case] = answer.why
+                elif not isinstance(answer, Busy) and (answer != NO_GATEWAY or case not in results):
+                    results[case] = answer
+            left = [case for case in left if isinstance(answers[case], Busy | Unfit)]
         busy = Waiting("ports-busy", "The ports tried so far are in use on the job's hosts.")
-        return results | dict.fromkeys(left, busy)
+        return dict.fromkeys(left, busy) | results
 
-    async def _round(self, cases: Sequence[Case]) -> dict[Case, Result]:
+    async def _round(self, cases: Sequence[Case], barred: Barred) -> dict[Case, Result]:
         reachable = self._board.usable()
-        allocation = self._allocate(cases, reachable)
+        allocation = self._allocate(cases, reachable, barred)
         with self._blocklist.underway(allocation.allotments):
             return await self._ask(cases, allocation, reachable)
 
-    def _allocate(self, cases: Sequence[Case], reachable: Sequence[str]) -> Allocation:
+    def _allocate(self, cases: Sequence[Case], reachable: Sequence[str], barred: Barred) -> Allocation:
         """By everything that is known now; nothing may come between this and the note that it is under way."""
         known = (grant for each in self._books.forwards().values() for grant in each.record.grants)
         grants = (*known, *(self._books.unread() or ()))
@@ -153,7 +166,7 @@ class Serving:
         closed, policy = self._closed(), self._policy
         takers = [name for name in reachable if name not in closed]
         pool = Pool(takers, policy.first_port, policy.last_port, self._cursors, self._connections())
-        allocation = allocate((case.ask for case in cases), grants, blocked, pool)
+        allocation = allocate((case.ask(barred.get(case, frozenset())) for case in cases), grants, blocked, pool)
         self._cursors = dict(allocation.cursors)
         return allocation
 
@@ -177,15 +190,13 @@ class Serving:
         """All that one gateway was allotted: one session for the names, one for the ports, then the writes."""
         results: dict[Case, Result] = {}
         addresses = await self._addresses(gateway, {host for case, _ in batch for host in case.hosts})
+        if isinstance(addresses, Waiting):
+            return {case: addresses for case, _ in batch}
         placed: list[Placed] = []
         for case, allotment in batch:
-            found = (
-                addresses_of(case.hosts, addresses, self._policy, gateway.family)
-                if not isinstance(addresses, Waiting)
-                else addresses
-            )
+            found = addresses_of(case.hosts, addresses, self._policy, gateway.family)
             if isinstance(found, Waiting | Refusal):
-                results[case] = found
+                results[case] = Unfit(gateway.name, found) if case.moves else found
             else:
                 placed.append(Placed(case, allotment, found))
         looked = await self._listeners(gateway, placed)

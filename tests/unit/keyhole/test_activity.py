@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from keyhole.activity import GAP, KNOCK, Flow, Instant, Listed, Quiet, Told, Totals, Use, look, tell
 from keyhole.domain import Gateway, JobForwards
@@ -215,9 +216,41 @@ async def test_flows_count_for_the_forward_that_they_go_through_and_lead_where_i
     assert (await watch.reconcile()).detail == "unreachable"
     assert board.told("gw1", service) is told
     assert board.quiet("gw1", service) == Quiet(1000.0, 1000.0)
+    assert board.connections() == {"gw1": 1}
 
     wire.says = answer("counted 0\n" + line(forward.external_port, 1, 400) + "\nEND ok\n")
     await watch.reconcile()
     assert "nf_conntrack_acct=1" in board.words("gw1")
     assert board.quiet("gw1", service) is None
     assert board.connections() == {"gw1": 0}
+
+
+@pytest.mark.parametrize("looked", [True, False])
+async def test_a_gateway_without_conntrack_says_so_and_nothing_is_known_of_its_services(looked: bool) -> None:
+    books, wire, board, clock = MemoryBooks(), Wire(), ActivityBoard(), [1000.0]
+    watch = ActivityWatch(
+        gateway=GATEWAY, books=books, shell=wire, board=board, clock=lambda: clock[0], wall=lambda: NOON
+    )
+    given = grant([50001])
+    books.put(JobForwards(job_id="j1", grants=(given,)))
+    service = Service("j1", FIRST, given.forwards[0].internal_port)
+    if looked:
+        await watch.reconcile()
+    wire.says = Answer(0, b"\nEND fault conntrack: not found\n", b"")
+    with capture_logs() as logs:
+        for clock[0] in (1005.0, 1030.0, 1060.0):
+            await watch.reconcile()
+            assert "not found" in board.words("gw1")
+        assert board.looked("gw1", service) is looked
+        assert (board.quiet("gw1", service) is None, "gw1" in board.connections()) == (not looked, looked)
+        clock[0] += 5 + GAP
+        await watch.reconcile()
+    assert len(logs) == 1
+    assert board.looked("gw1", service)
+    assert (board.quiet("gw1", service), board.connections()) == (None, {})
+
+    wire.says = answer("counted 1\n\nEND ok\n")
+    clock[0] += 5
+    await watch.reconcile()
+    assert (board.words("gw1"), board.connections()) == ("", {"gw1": 0})
+    assert board.quiet("gw1", service) == Quiet(clock[0], clock[0])

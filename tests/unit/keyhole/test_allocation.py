@@ -115,7 +115,7 @@ def test_what_closes_is_still_owned_by_an_earlier_run() -> None:
 
 
 def moving(*pairs: Pair, leaves: str = "gw1") -> Ask:
-    return Ask("j1", FIRST, ("node1",), len(pairs), leaves=leaves, moved=pairs)
+    return Ask("j1", FIRST, ("node1",), len(pairs), barred=frozenset([leaves]), moved=pairs)
 
 
 def test_what_moves_keeps_its_inner_ports_and_its_outer_ones_where_they_are_free() -> None:

@@ -164,3 +164,20 @@ def test_who_uses_a_service_is_told_by_this_leader_or_stays_as_it_is_written_dow
         cluster.views.changed(ID)
         (service,) = cluster.view.services or ()
         assert {name: getattr(service, name) for name in written} == expected
+
+
+@pytest.mark.parametrize("use", [None, Told(0.0, 1, Totals(11, 21), None)])
+def test_what_has_moved_was_last_used_where_it_was(cluster: Cluster, use: Told | None) -> None:
+    board = Board()
+    board.use = use
+    cluster.views = Views("main", cluster.records, board)
+    cluster.put(KEYS.forwards(ID), JobForwards(job_id=ID, grants=(grant(GrantPhase.OPEN),)))
+    cluster.put(KEYS.status(ID), known(Phase.READY))
+    cluster.views.changed(ID)
+    (service,) = cluster.view.services or ()
+    old = service.model_copy(update={"gateway": "gw0", "external_port": 50009, "bytes_in": 9, "last_active_at": NOW})
+    for before, expected in ((old, NOW), (old.model_copy(update={"internal_port": 50002}), None)):
+        cluster.put(KEYS.status(ID), known(Phase.READY).model_copy(update={"services": (before,)}))
+        cluster.views.changed(ID)
+        (service,) = cluster.view.services or ()
+        assert (service.last_active_at, service.bytes_in) == (expected, 11 if use else None)
