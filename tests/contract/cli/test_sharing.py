@@ -116,3 +116,11 @@ def test_nobody_is_admitted_where_it_is_open_or_the_api_is_older(api: SmallApi) 
     ran = piped(*OPEN, **at(api))
     assert "IP version is another one" in ran.stderr
     assert bodies(api, f"POST {ADMISSIONS}") == []
+
+
+def test_who_is_admitted_already_goes_in_though_there_is_no_room(api: SmallApi) -> None:
+    for needs, code in (("admitted", 0), ("needed", 1)):
+        api.says(f"GET /jobs/{JOB_ID}/access", {**ACCESS, "admission": needs})
+        api.says(f"POST {ADMISSIONS}", problem(409, "too-many", "4 addresses are admitted already"))
+        ran = piped(*OPEN, **at(api))
+        assert (ran.returncode, "http://gw:50000/" in ran.stdout) == (code, code == 0), ran.stderr
