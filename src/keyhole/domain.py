@@ -155,6 +155,10 @@ class Grant(Stored):
         """Whose forwards these are."""
         return Run(self.attempt, self.restart)
 
+    def leads(self, family: Family) -> bool:
+        """Whether all its forwards lead to addresses of the family, so that a gateway of that family can carry them."""
+        return all((":" in each.internal_address) == (family == 6) for each in self.forwards)
+
     def public(self, forward: Forward) -> tuple[str, int]:
         """Host and port under which users reach one of the forwards: the only place that knows."""
         host = self.external_host.replace("{port}", str(forward.external_port))

@@ -146,7 +146,7 @@ def read_look(answer: Answer | NoAnswer) -> Listing | Fenced | Unanswered:
     sections = dict(_sections(body))
     works, proxy = "works" in sections, sections.get("proxy")
     if not works and sections.get("nat") is None and proxy is None:
-        return Unanswered("neither nft nor iptables-save works here")
+        return Unanswered("neither nft nor iptables-save works here, and no HAProxy answers at its socket")
     flows = _passages(sections["flows"]) if "flows" in sections else None
     nft, blind = sections.get("nft") if works else None, "blind" in sections
     return Listing(works, nft, sections.get("nat"), sections.get("filter"), blind, flows, proxy)

@@ -158,7 +158,10 @@ unseen.
 LOAD = (
     PRELUDE
     + INPUT
-    + "family=$7\n"
+    + """\
+family=$7 nl='
+'
+"""
     + FENCE
     + _FAMILY
     + """\
@@ -168,17 +171,26 @@ nftables) load() { $sudo nft -f -; } ;;
 iptables) load() { $sudo "$iptables-restore" --noflush -w 5; } ;;
 esac
 out=$(printf '%s\\n' "$input" | load 2>&1) || end refused "$(printf %s "$out" | tr '\\n' ' ' | cut -c -500)"
-cuts=$(printf '%s\\n' "$input" | sed -n 's/^#cut //p')
+cuts=$(printf '%s\\n' "$input" | sed -n 's/^#cut //p') || end uncut
 [ -n "$cuts" ] || end ok
 flows=$(flows) || end uncut
-# Only what is alive is deleted: one call each, and most removed forwards have no connection.
-live=$(printf '%s\\n' "$flows" | sed -e p -e 's/ [^ ]* / * /' | sort -u)
-[ -n "$live" ] || end ok
-printf '%s\\n' "$cuts" | grep -Fx -e "$live" | while read -r port source address inner; do
-    [ "$source" = '*' ] && set -- || set -- --orig-src "$source"
-    # Status 1: it ended by itself in the meantime.
-    $sudo $conntrack -D -p tcp --orig-port-dst "$port" --reply-src "$address" --reply-port-src "$inner" "$@"
-done >/dev/null 2>&1
+# Only what is alive is deleted: one call each, and most removed forwards have no connection.  Both lists through stdin:
+# an argument holds 128 KiB.  Each ends in the line that sorts last; without it, something was cut short.
+doomed=$({
+    printf '%s\\n~\\n' "$flows" | sed -e p -e 's/ [^ ]* / * /' | sort -u
+    printf '%s\\n~\\n' "$cuts" | sort -u
+} | sort | uniq -d)
+case $doomed in '~') end ok ;; *"$nl~") ;; *) end uncut ;; esac
+printf '%s\\n' "${doomed%"$nl~"}" | {
+    failed=0
+    while read -r port source address inner; do
+        [ "$source" = '*' ] && set -- || set -- --orig-src "$source"
+        # Status 1: it ended by itself in the meantime.
+        $sudo $conntrack -D -p tcp --orig-port-dst "$port" --reply-src "$address" --reply-port-src "$inner" "$@" ||
+            [ "$?" = 1 ] || failed=1
+    done >/dev/null 2>&1
+    exit "$failed"
+} || end uncut
 end ok
 """
 )

@@ -175,8 +175,12 @@ class Scene(World):
         return str((status.get("reason") or {}).get("code", ""))
 
     def statuses(self) -> Mapping[str, Mapping[str, Any]]:
-        """Every job's status now: equal to an earlier answer while nothing has changed."""
-        return dict(self.invariants.status)
+        """Every job's status now, but who is connected: equal to an earlier answer while nothing has changed."""
+        return {job_id: _without_use(status) for job_id, status in self.invariants.status.items()}
+
+    def lasting(self, person: Person) -> JobStatus:
+        """A job's status, but who is connected."""
+        return JobStatus.model_validate(self.statuses()[person.job_id or ""])
 
     def taken(self, person: Person) -> Sequence[tuple[int, int]]:
         """(attempt, Slurm job id) of all Slurm jobs that there ever were for this one."""
@@ -293,3 +297,8 @@ def simulated(story: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., 
     signature = inspect.signature(story)
     test.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
     return test
+
+
+def _without_use(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    use = ("connections", "bytes_in", "bytes_out", "last_active_at")
+    return {**status, "services": [{**each, **dict.fromkeys(use)} for each in status.get("services", ())]}

@@ -112,7 +112,7 @@ async def test_jobs_live_at_their_usual_pace_beside_a_dead_cluster(scene: TwoClu
 async def test_a_cluster_that_dies_for_minutes_finds_its_jobs_again(scene: TwoClusters, *, hangs: bool) -> None:
     """Could not look is never gone: not one of its jobs changes, and the one that waited is served."""
     stays = await scene.served("alice", NORTH)
-    before, rules = scene.status(stays), dict(scene.gateways[scene.forward(stays)[0]].rules())
+    before, rules = scene.lasting(stays), dict(scene.gateways[scene.forward(stays)[0]].rules())
     await scene.lives()
     scene.north_dies(hangs=hangs)
     waits = await scene.wanted("bob", NORTH)
@@ -121,11 +121,11 @@ async def test_a_cluster_that_dies_for_minutes_finds_its_jobs_again(scene: TwoCl
         await scene.lives(1)
     assert scene.taken(waits) == []
     assert len(scene.taken(stays)) == 1
-    assert scene.status(stays).slurm == before.slurm
+    assert scene.lasting(stays).slurm == before.slurm
     scene.north_lives()
     await scene.reaches(waits, Phase.READY, 90.0)
     await scene.reaches(stays, Phase.READY)
-    assert scene.status(stays).services == before.services
+    assert scene.lasting(stays).services == before.services
     assert rules.items() <= scene.gateways[scene.forward(stays)[0]].rules().items()
 
 

@@ -35,7 +35,7 @@ def unlooked(scene: Scene) -> bool:
 async def test_fault_04_ten_minutes_without_slurmctld_change_no_job(scene: Scene, hangs: bool) -> None:
     """No state changes, the cluster is shown as unreachable, sessions stay usable; one look later all is current."""
     stays, ends = await scene.served("alice"), await scene.served("bob")
-    before, (gateway, forward) = scene.status(stays), scene.forward(stays)
+    before, (gateway, forward) = scene.lasting(stays), scene.forward(stays)
     if hangs:
         scene.slurm.hang(True)
     else:
@@ -56,7 +56,7 @@ async def test_fault_04_ten_minutes_without_slurmctld_change_no_job(scene: Scene
     await scene.until(lambda: not unlooked(scene), "the cluster is shown as reachable", LOOKED)
     await scene.reaches(ends, Phase.FINISHED, 5 * LOOK_AT_MOST + LOOKED)
     assert (scene.status(ends).outcome, scene.status(ends).exit_code) == (Outcome.FAILED, 3)
-    assert scene.status(stays) == before
+    assert scene.lasting(stays) == before
 
 
 async def nothing(_: Program, __: Sequence[str], ___: Streams) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from time import monotonic
 
 from bwvisu.domain.admission import Admission, Admissions
 from bwvisu.domain.audit import Action, AuditRecord, Result
@@ -43,11 +44,15 @@ class LeaderBooks:
         records: Records,
         writer: Writer,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._cluster = cluster
         self._records = records
         self._writer = writer
         self._wall = wall
+        self._clock = clock
+        self._expiries: dict[JobId, dict[tuple[str, datetime], float]] = {}
+        """When admissions expire by ``clock``, by their ids and times."""
 
     def requests(self) -> Sequence[PortRequest]:
         """All requests of this cluster's jobs; those of jobs that are left alone wait."""
@@ -72,9 +77,23 @@ class LeaderBooks:
         return [grant for record in records for grant in record.grants] if records else None
 
     def admitted(self, job_id: JobId) -> Sequence[Network]:
-        """Networks that the job's record admits by our clock; of a damaged record its last readable version counts."""
-        record, now = self._records.admissions.get(job_id) or Admissions(), self._wall()
-        return [addresses for each in record.entries if each.expires_at > now and (addresses := _network(each))]
+        """Networks that the job's record admits now; of a damaged record its last readable version counts.
+
+        The wall clock is asked once per entry, when this leader first sees it: one that jumps expires nobody in bulk,
+        and lets nobody in again.
+        """
+        entries = (self._records.admissions.get(job_id) or Admissions()).entries
+        wall, now, known = self._wall(), self._clock(), self._expiries.pop(job_id, {})
+        expiries = {
+            key: known[key] if key in known else now + (each.expires_at - wall).total_seconds()
+            for each in entries
+            for key in [(each.id, each.expires_at)]
+        }
+        if expiries:
+            self._expiries[job_id] = expiries
+        return [
+            addresses for each in entries if expiries[each.id, each.expires_at] > now and (addresses := _network(each))
+        ]
 
     async def write(self, record: JobForwards, revision: int | None) -> bool:
         """Compare-and-swap under our epoch; what the job was answered by it goes into the audit trail."""
@@ -87,6 +106,7 @@ class LeaderBooks:
 
     async def delete(self, job_id: str, revision: int) -> bool:
         """Compare-and-delete under our epoch."""
+        self._expiries.pop(job_id, None)
         return await self._writer.delete(self._records.keys.forwards(job_id), revision)
 
     def _told(self, before: JobForwards, after: JobForwards) -> None:

@@ -112,7 +112,7 @@ class ClusterTerm:
         quota = QuotaReconciler(name, records, writer)
         self._quota = self._loop("quota", quota.reconcile, interval=10.0, gap=0.2)
         self._mail = mail_loops(name, base, records, writer)
-        books = LeaderBooks(name, records, writer, base.wall)
+        books = LeaderBooks(name, records, writer, base.wall, base.monotonic)
         self._nodes = Nodes(name, records, books, wire, command_nodes(self._settings), self._boards)
         tenants = LeaderTenants(self._views, self._watcher, lambda: self._policy, records)
         office = LeaderOffice(writer.leadership, drawn.generation)

@@ -1,6 +1,7 @@
 """Settings of a cluster as each part wants them."""
 
 from datetime import timedelta
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from bwvisu.adapters.slurm import SlurmSettings
@@ -58,7 +59,18 @@ def ssh_settings(settings: ClusterSettings) -> SshSettings:
 
 
 def own_addresses(settings: Settings) -> frozenset[str]:
-    """Addresses of the service itself, as far as the settings name any: no job may have a forward to them."""
+    """Addresses of the service itself, as far as the settings name any: no job may have a forward to them.
+
+    Written as `ipaddress` prints them, without brackets; names stay as they are.
+    """
     urls = [*settings.keyhole.public_urls, *(url for each in settings.clusters.values() for url in each.keyhole_urls)]
     hosts = [urlsplit(url).hostname or "" for url in urls]
-    return frozenset([*hosts, *(endpoint.rpartition(":")[0] for endpoint in settings.etcd.endpoints)])
+    hosts += [endpoint.rpartition(":")[0].removeprefix("[").removesuffix("]") for endpoint in settings.etcd.endpoints]
+    return frozenset(map(_canonical, hosts))
+
+
+def _canonical(host: str) -> str:
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host

@@ -157,8 +157,8 @@ class SharingSettings(Section):
 class ActivitySettings(Section):
     """How closely users' connections are watched, by one command per gateway and interval."""
 
-    interval: Annotated[Duration, Field(ge=1)] = 5
-    """Seconds between two looks at a gateway's connections; within ten, none that ends is missed."""
+    interval: Annotated[Duration, Field(ge=1, le=10)] = 5
+    """Seconds between two looks at a gateway's connections; one that was reset stays listed for ten."""
     record_every: Annotated[Duration, Field(ge=1)] = 60
     """Seconds between two records of a job's bytes and last activity while something flows."""
 
@@ -246,10 +246,14 @@ class UserSettings(Section):
     """Accounts below are system accounts."""
 
 
-def _unique_names(gateways: Sequence[GatewaySettings]) -> Sequence[GatewaySettings]:
+def _distinct(gateways: Sequence[GatewaySettings]) -> Sequence[GatewaySettings]:
     twice = [name for name, count in Counter(gateway.name for gateway in gateways).items() if count > 1]
     if twice:
         raise ValueError(f"two gateways are named {twice[0]!r}")
+    hosts = [(gateway.host, gateway.external_ip.version) for gateway in gateways]
+    for (host, version), count in Counter(hosts).items():
+        if count > 1:
+            raise ValueError(f"two gateways are on host {host!r} with IPv{version}: name it once per address family")
     return gateways
 
 
@@ -262,7 +266,7 @@ class ClusterSettings(Section):
     """How its nodes are logged in to."""
     command_nodes: Annotated[tuple[NodeSettings, ...], Field(min_length=1)]
     """Where Slurm's commands are run; one that does not answer is passed over."""
-    gateways: Annotated[tuple[GatewaySettings, ...], AfterValidator(_unique_names)] = ()
+    gateways: Annotated[tuple[GatewaySettings, ...], AfterValidator(_distinct)] = ()
     """Who carries users' connections; forwards are spread over them.  A gateway's host serves one cluster."""
     slurm: SlurmSettings = SlurmSettings()
     """How Slurm is asked."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from keyhole.domain import LIVE, ForwardPolicy, Gateway, GrantPhase, JobForwards, PortRequest, Refusal, Tenancy
+from keyhole.domain import LIVE, ForwardPolicy, Gateway, Grant, GrantPhase, JobForwards, PortRequest, Refusal, Tenancy
 from keyhole.interfaces import Books, GatewayShell, Tenants, Versioned
 from keyhole.parallel import in_parallel
 from keyhole.reconciler.board import Blocklist, GatewayBoard
@@ -172,7 +172,7 @@ class ForwardsReconciler:
     async def _move(self, known: Tenancies, tally: "_Tally") -> None:
         """No look is needed: nobody gets anything that was not his.  What finds no place stays where it is.
 
-        A gateway that the settings do not name any more is left, too.
+        A gateway that the settings do not name any more, or with the other address family, is left, too.
         """
         left = frozenset(self._left())
         for gateway in sorted(left - self._told):
@@ -182,7 +182,7 @@ class ForwardsReconciler:
             Case(job_id, grant.run, grant.hosts, len(grant.forwards), grant, grant.forwards, moves=True)
             for job_id, versioned in self._books.forwards().items()
             for grant in versioned.record.grants
-            if grant.phase in LIVE and (grant.gateway in left or grant.gateway not in self._gateways)
+            if grant.phase in LIVE and (grant.gateway in left or not self._carries(grant))
         ]
         movable = [case for case in cases if case.holds(known.get(case.job_id))]
         for case, result in (await self._serving.serve(movable)).items():
@@ -191,6 +191,11 @@ class ForwardsReconciler:
             why = Counter(each.code for each in tally.waiting.values())
             _log.warning("forwards.staying", jobs=len(tally.waiting), first=min(tally.waiting), why=dict(why))
         self._staying = tally.waiting
+
+    def _carries(self, grant: Grant) -> bool:
+        """Whether the settings still name its gateway, and with the address family of its forwards."""
+        gateway = self._gateways.get(grant.gateway)
+        return gateway is not None and grant.leads(gateway.family)
 
     def _pending(self, known: Tenancies, tally: "_Tally") -> list[PortRequest]:
         """Requests without a live grant or a final refusal, oldest first; those of no living job cost no look."""

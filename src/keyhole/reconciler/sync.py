@@ -172,13 +172,16 @@ class GatewaySync:
         self._conflicts: tuple[Conflict, ...] = ()
         """Foreign rules when they could last be looked for."""
         self._held: Table = {}
+        self._stranded: frozenset[str] = frozenset()
+        """Jobs of which it is in the log that their forwards are of the other family."""
 
     async def reconcile(self) -> SyncPass:
         """Look where it is due, load what differs, write what the gateway has confirmed."""
         unread = self._books.unread() is not None
         names = self._policy.backend == "proxy"
         admitted = self._admitted if self._bound else None
-        work = Work.of(self._books.forwards(), self._gateway.name, unread=unread, admitted=admitted, names=names)
+        name, family = self._gateway.name, self._gateway.family
+        work = Work.of(self._books.forwards(), name, family, unread=unread, admitted=admitted, names=names)
         guard = self._guard()
         if guard is None:
             return SyncPass(self._gateway.name, "not-leading")
@@ -186,6 +189,7 @@ class GatewaySync:
         # What it carries is served on; a port that a foreign rule may translate is given to nobody.
         usable = report.outcome in {"in-step", "loaded", "uncut"} and not report.blind
         self._tell(report.conflicts)
+        self._tell_stranded(frozenset(work.stranded))
         self._board.saw(self._gateway.name, GatewayState(usable, _detail(report), report.conflicts))
         if report.outcome != "in-step" or report.opened or report.quarantined:
             _log.info("gateway.synced", **_told(report))
@@ -199,6 +203,11 @@ class GatewaySync:
         before = self._board.states().get(self._gateway.name)
         for conflict in sorted(set(found) - set(before.conflicts if before else ())):
             _log.warning("gateway.foreign-rule", gateway=self._gateway.name, rule=conflict.rule)
+
+    def _tell_stranded(self, jobs: frozenset[str]) -> None:
+        for job_id in sorted(jobs - self._stranded):
+            _log.warning("gateway.other-family", gateway=self._gateway.name, job=job_id)
+        self._stranded = jobs
 
     def _guard(self) -> Guard | None:
         fence = self._office.fence(_MARGIN)
@@ -236,7 +245,8 @@ class GatewaySync:
             return listing
         driver = choose(self._policy.backend, listing)
         if not listed(driver, listing):
-            return Unanswered(f"rules cannot be listed with {driver.backend} here")
+            where = f"at {self._gateway.proxy_socket}" if driver.backend == "proxy" else "here"
+            return Unanswered(f"rules cannot be listed with {driver.backend} {where}")
         if listing.nat is not None:
             self._conflicts = tuple(conflicts(listing, frame)) if driver.backend != "proxy" else ()
         picture = Picture.of(listing, frame, driver, self._conflicts, now)

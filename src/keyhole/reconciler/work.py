@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from keyhole.domain import LIVE, Forward, Grant, GrantPhase, JobForwards, Sources
+from keyhole.domain import LIVE, Family, Forward, Grant, GrantPhase, JobForwards, Sources
 from keyhole.interfaces import Versioned
 from keyhole.nat.model import Table, Translation
 from keyhole.retirement import in_phase
@@ -24,10 +24,14 @@ class Work:
     """One gateway's share of all records: the wanted forwards, and those whose connections must end."""
 
     gateway: str
+    family: Family = 4
     desired: dict[int, Translation] = field(default_factory=dict)
     closing: dict[int, Translation] = field(default_factory=dict)
     moving: list[Versioned] = field(default_factory=list)
     """Records with a grant that waits for the gateway's confirmation."""
+    stranded: set[str] = field(default_factory=set)
+    """Jobs with a grant, in whatever phase, from when the gateway was of the other family: it can neither carry nor
+    cut that, and so confirms nothing of it."""
     named: set[int] = field(default_factory=set)
     """Ports that records name, in whatever phase."""
     unread: bool = False
@@ -41,27 +45,28 @@ class Work:
         cls,
         forwards: Mapping[str, Versioned],
         gateway: str,
+        family: Family = 4,
         *,
         unread: bool = False,
         admitted: Callable[[str], Sources] | None = None,
         names: bool = False,
     ) -> "Work":
-        """Pick the share of ``gateway``.
+        """Pick the share of ``gateway``, which carries ``family``.
 
         ``admitted``: from where a job is entered now; None: whoever knows an address may enter.  ``names``: the
         gateway tells forwards apart by their host names.
         """
-        work = cls(gateway, unread=unread, bound=admitted is not None)
+        work = cls(gateway, family, unread=unread, bound=admitted is not None)
         for versioned in forwards.values():
             own = [grant for grant in versioned.record.grants if grant.gateway == gateway]
             sources = admitted(versioned.record.job_id) if admitted and own else None
             for grant in own:
-                work._add(grant, sources, names=names)
+                work._add(versioned.record.job_id, grant, sources, names=names)
             if any(grant.phase in {GrantPhase.RESERVED, GrantPhase.CLOSING} for grant in own):
                 work.moving.append(versioned)
         return work
 
-    def _add(self, grant: Grant, sources: Sources, *, names: bool) -> None:
+    def _add(self, job_id: str, grant: Grant, sources: Sources, *, names: bool) -> None:
         table = {
             each.external_port: Translation(
                 each.internal_address, each.internal_port, sources, _name(grant, each) if names else ""
@@ -69,7 +74,9 @@ class Work:
             for each in grant.forwards
         }
         self.named.update(table)
-        if grant.phase in LIVE:
+        if not grant.leads(self.family):
+            self.stranded.add(job_id)
+        elif grant.phase in LIVE:
             self.desired.update(table)
         elif grant.phase is GrantPhase.CLOSING:
             self.closing.update(table)
@@ -97,10 +104,12 @@ class Work:
 
     def _moved(self, versioned: Versioned, moves: Mapping[GrantPhase, GrantPhase]) -> Confirmation | None:
         before = versioned.record.grants
-        own = [grant.phase for grant in before if grant.gateway == self.gateway and grant.phase in moves]
+        confirmed = [
+            each.gateway == self.gateway and each.phase in moves and each.leads(self.family) for each in before
+        ]
+        own = [grant.phase for grant, yes in zip(before, confirmed, strict=True) if yes]
         after = tuple(
-            in_phase(grant, moves[grant.phase]) if grant.gateway == self.gateway and grant.phase in moves else grant
-            for grant in before
+            in_phase(grant, moves[grant.phase]) if yes else grant for grant, yes in zip(before, confirmed, strict=True)
         )
         record = versioned.record.model_copy(update={"grants": after})
         opened, closed = own.count(GrantPhase.RESERVED), own.count(GrantPhase.CLOSING)

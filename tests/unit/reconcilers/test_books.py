@@ -11,6 +11,7 @@ from bwvisu.reconcilers.leadership import Leadership
 from bwvisu.reconcilers.records import Records
 from bwvisu.reconcilers.writer import Writer
 from keyhole.domain import JobForwards
+from tests.support.keyhole import Clock
 from tests.unit.planning.build import ID, OTHER_ID, spec
 
 
@@ -72,3 +73,26 @@ async def test_who_is_admitted_is_what_the_last_readable_record_says_at_this_mom
     records.change(keys.admissions(ID), 1, Admissions(entries=entries))
     records.set_aside(keys.admissions(ID), b"{")
     assert main.admitted(ID) == [ip_network("203.0.113.5"), ip_network("2001:db8::/64")]
+
+
+async def test_a_wall_clock_that_jumps_expires_nobody_and_lets_nobody_in_again(store: Store, keys: Keys) -> None:
+    records, _, _ = await both(store, keys)
+    began = wall = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    clock = Clock()
+    lease = await store.lease(30)
+    writer = Writer(Leadership(store, keys.leader, 1, lease), records)
+    books = LeaderBooks("main", records, writer, lambda: wall, clock)
+    short, over = began + timedelta(minutes=50), began - timedelta(minutes=30)
+    entries = (_admission("203.0.113.5/32", short), _admission("203.0.113.6/32", over))
+    records.change(keys.admissions(ID), 1, Admissions(entries=entries))
+    admitted = [ip_network("203.0.113.5")]
+    for jump in (0, 1, -1):
+        wall = began + timedelta(hours=jump)
+        assert books.admitted(ID) == admitted, jump
+    clock.now += 50 * 60
+    assert books.admitted(ID) == []
+    renewed = _admission("203.0.113.5/32", wall + timedelta(minutes=10))
+    records.change(keys.admissions(ID), 2, Admissions(entries=(renewed, entries[1])))
+    assert books.admitted(ID) == admitted, "a renewed entry counts from now"
+    records.change(keys.admissions(ID), 3, None)
+    assert books.admitted(ID) == []

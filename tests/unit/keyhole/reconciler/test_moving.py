@@ -20,10 +20,11 @@ class Left(House):
     def new_leader(self) -> None:
         self.left: set[str] = set()
         self.connections: dict[str, int] = {}
+        self.gateways = {"gw1": GATEWAY, "gw2": OTHER}
         self.board.saw("gw2", GatewayState(usable=True))
         self.reconciler = ForwardsReconciler(
             policy=self.policy,
-            gateways={"gw1": GATEWAY, "gw2": OTHER},
+            gateways=self.gateways,
             books=self.books,
             tenants=self.tenants,
             shell=self.shell,
