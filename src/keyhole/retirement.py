@@ -6,7 +6,6 @@ there; what was moved need not wait for that, since its inner ports are owned wh
 """
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from keyhole.domain import LIVE, Forward, Gateway, Grant, GrantPhase, JobForwards, Report, Run, Tenancy
@@ -86,9 +85,8 @@ def no_successors(grant: Grant, gateways: Mapping[str, Gateway]) -> frozenset[st
     """
     old = gateways.get(grant.gateway)
     machine = old.host if old is not None else ""
-    families = {ip_address(forward.internal_address).version for forward in grant.forwards}
     others = (
-        each.name for each in gateways.values() if (machine and each.host == machine) or {each.family} != families
+        each.name for each in gateways.values() if (machine and each.host == machine) or not grant.leads(each.family)
     )
     return frozenset([grant.gateway, *others])
 
