@@ -44,6 +44,8 @@ async def test_a_job_is_accepted_and_shown_where_its_location_says(api: Service)
         "services": [],
         "slurm": None,
         "extension": None,
+        "idle": None,
+        "moved_at": None,
         "timeline": [{"state": "accepted", "at": created_at}],
         "exit_code": None,
         "revision": job["revision"],
