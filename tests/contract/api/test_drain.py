@@ -43,7 +43,7 @@ async def test_a_drained_gateway_is_shown_as_such_once_the_leader_knows(gated: S
     answer = await asked
     assert answer.status_code == 200
     traffic = {"connections": None, "bytes_in": None, "bytes_out": None}
-    drained = {"forwards": 3, "drained": True, "vacated": False}
+    drained = {"forwards": 3, "drained": True, "vacated": False, "address_family": 4}
     expected = {"name": "gw1", "reachable": True, "detail": "", **drained, **traffic}
     assert answer.json()["gateways"] == [expected]
     assert decode(Drain, (await gated.records("gateways"))["main/gw1"].value).by == "portal"

@@ -232,6 +232,8 @@ async def test_an_available_job_is_opened_with_a_secret_in_the_fragment(api: Ser
         "password": password,
         "native": None,
         "form": None,
+        "admission": "open",
+        "view_only": False,
     }
     everything = (await api.client().get("/api/v1/jobs")).text + (await api.client().get("/metrics")).text
     assert password not in everything

@@ -17,7 +17,7 @@ OURS = [(method, path) for path, calls in DOCUMENT["paths"].items() if path.star
 
 def address(path: str, job_id: str) -> str:
     name = "probe" if "applications" in path else "main"
-    return path.format(job_id=job_id, name=name, user="alice", gateway="gw1")
+    return path.format(job_id=job_id, name=name, user="alice", gateway="gw1", admission_id="1", share_id="1")
 
 
 @pytest.mark.parametrize(("method", "path"), OURS)
