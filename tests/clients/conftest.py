@@ -36,7 +36,9 @@ async def running(etcd: EtcdCluster, bundles: Path, **settings: Any) -> AsyncIte
     """The API with a quick leader, who knows alice and bob, and that there is nobody else."""
     slurm = {"extend": {"allowed": True}}
     main = cluster_settings(gateways=[GATEWAY], compute_networks=["10.0.0.0/24"], slurm=slurm, **settings)
-    made = service(etcd.endpoints, bundles, clusters={"main": main}, streams=STREAMS, rate=RATE)
+    # The original's API goes past a cluster whose forwards are bound: it could let nobody in there.
+    clusters = {"main": main, "second": cluster_settings(slurm=slurm)}
+    made = service(etcd.endpoints, bundles, clusters=clusters, streams=STREAMS, rate=RATE)
     async with made as api, quick_leader(api):
         api.leader.knows("alice", "bob")
         api.leader.strangers = ClusterUser(name="", exists=False, checked_at=datetime.now(UTC))
