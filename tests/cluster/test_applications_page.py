@@ -28,9 +28,9 @@ exec "$@"
 """
 EDITOR = """\
 #!/bin/sh
-# --listen ADDRESS:PORT --password-file FILE
-[ "$1 $3" = "--listen --password-file" ] && [ -s "$4" ] || exit 9
-exec /usr/bin/python3 -I -m http.server --bind "${2%:*}" "${2##*:}"
+# --listen ADDRESS --port PORT --password-file FILE
+[ "$1 $3 $5" = "--listen --port --password-file" ] && [ -s "$6" ] || exit 9
+exec /usr/bin/python3 -I -m http.server --bind "$2" "$4"
 """
 
 
