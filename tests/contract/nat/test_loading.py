@@ -15,7 +15,11 @@ from tests.contract.nat.conftest import FILTERS, WEB, Bench, Either
 from tests.contract.nat.world import World
 
 targets = st.builds(
-    Translation, st.sampled_from(("10.77.0.101", "10.77.0.102")), st.integers(1, 65535), name=st.just("")
+    Translation,
+    st.sampled_from(("10.77.0.101", "10.77.0.102")),
+    st.integers(1, 65535),
+    st.none() | st.just(frozenset([IPv4Network("203.0.113.0/24"), IPv4Network("198.51.100.7/32")])),
+    st.just(""),
 )
 tables = st.dictionaries(st.integers(50000, 60000), targets, max_size=100)
 BIG: Table = {50000 + n: Translation("10.77.0.101", 50000 + n) for n in range(10_000)}
