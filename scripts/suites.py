@@ -53,7 +53,8 @@ GROUPS: dict[str, tuple[Stage, ...]] = {
         (Suite("unit", "tests/unit", 10 * MINUTE), Suite("simulation", "tests/simulation", 10 * MINUTE)),
         (Suite("fuzz", "tests/fuzz", 50),),
         (
-            Suite("contract", "tests/contract", 22 * MINUTE),
+            Suite("contract", "tests/contract", 22 * MINUTE, ("--ignore=tests/contract/nat",)),
+            Suite("nat", "tests/contract/nat", 22 * MINUTE),
             Suite("cluster", "tests/cluster", 22 * MINUTE),
             Suite("gateways", "tests/gateways", 22 * MINUTE),
         ),
