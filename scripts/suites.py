@@ -7,10 +7,11 @@ What the sandbox cluster and the contract suites need of Debian is installed fir
 A group is a sequence of stages.  The suites of a stage run side by side: those that mostly wait, for daemons, leases
 and clocks, leave the processor to each other.  What they print is kept until each has ended.
 
-The budgets together are the deadline: a stage may take the longest of its own and what those before it have left over.
-A suite that is not done by then is interrupted, so that it can take down what it started, and counts as failed.  Later
-stages run even when an earlier one failed; the exit code is 0 only when all passed.  A suite without tests fails: a
-missing part is never a success.
+The budgets together are 45 minutes: a stage may take the longest of its own and what those before it have left over.
+A suite that takes longer is told so: it must become quicker, or give something to `make test-heavy`.  How fast a
+machine is changes from day to day, so only what is not done after a quarter more is interrupted, takes down what it
+started, and counts as failed.  Later stages run even when an earlier one failed; the exit code is 0 only when all
+passed.  A suite without tests fails: a missing part is never a success.
 """
 
 import signal
@@ -29,6 +30,7 @@ from bwvisu.sandbox import packages
 
 ROOT = Path(__file__).resolve().parent.parent
 MINUTE = 60
+LATE = 1.25  # times its budget that a suite is waited for
 INTERRUPT_GRACE = 90  # seconds for fixtures to take down a sandbox cluster
 
 
@@ -50,17 +52,17 @@ Stage = tuple[Suite, ...]
 GROUPS: dict[str, tuple[Stage, ...]] = {
     "test": (
         (Suite("house", "tests/test_house.py", 15),),
-        (Suite("unit", "tests/unit", 10 * MINUTE), Suite("simulation", "tests/simulation", 10 * MINUTE)),
-        (Suite("fuzz", "tests/fuzz", 50),),
+        (Suite("unit", "tests/unit", 700), Suite("simulation", "tests/simulation", 700)),
+        (Suite("fuzz", "tests/fuzz", 40),),
         (
-            Suite("contract", "tests/contract", 22 * MINUTE, ("--ignore=tests/contract/nat",)),
-            Suite("nat", "tests/contract/nat", 22 * MINUTE),
-            Suite("cluster", "tests/cluster", 22 * MINUTE),
-            Suite("gateways", "tests/gateways", 22 * MINUTE),
+            Suite("contract", "tests/contract", 1310, ("--ignore=tests/contract/nat",)),
+            Suite("nat", "tests/contract/nat", 1310),
+            Suite("cluster", "tests/cluster", 1310),
+            Suite("gateways", "tests/gateways", 1310),
         ),
-        (Suite("chart", "tests/chart", 60),),
-        (Suite("clients", "tests/clients", 105),),
-        (Suite("browser", "tests/browser", 550),),
+        (Suite("chart", "tests/chart", 50),),
+        (Suite("clients", "tests/clients", 95),),
+        (Suite("browser", "tests/browser", 490),),
     ),
     "heavy": (
         (Suite("heavy", "tests/heavy", 90 * MINUTE),),
@@ -112,16 +114,17 @@ def run_aside(suite: Suite, seconds: float) -> Result:
 
 
 def run(suite: Suite, seconds: float, said: IO[str] | None = None) -> Result:
-    """Run one suite to its end or its deadline; ``said``: where its output goes, None: to ours."""
+    """Run one suite to its end, or to where it is late; ``said``: where its output goes, None: to ours."""
     began = time.monotonic()
     argv = [sys.executable, "-m", "pytest", "--quiet", *SLOWEST, suite.path, *suite.options]
     with subprocess.Popen(argv, cwd=ROOT, stdout=said, stderr=said and subprocess.STDOUT) as process:
         try:
-            verdict = VERDICTS.get(process.wait(seconds), "FAILED")
+            verdict = VERDICTS.get(process.wait(LATE * seconds), "FAILED")
         except subprocess.TimeoutExpired:
             verdict = "FAILED: over budget"
             interrupt(process)
-    return Result(suite, verdict, time.monotonic() - began)
+    took = time.monotonic() - began
+    return Result(suite, f"{verdict}{f', late by {took - seconds:.0f} s' if took > seconds else ''}", took)
 
 
 def budget(stage: Stage) -> int:
@@ -151,7 +154,7 @@ def main(arguments: Sequence[str]) -> int:
         results += run_stage(stage, saved)
         saved += budget(stage) - (time.monotonic() - began)
     print("", HEADER, *(result.line() for result in results), sep="\n")
-    return 0 if all(result.verdict == "passed" for result in results) else 1
+    return 0 if all(result.verdict.startswith("passed") for result in results) else 1
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class GatewayLoops:
         )
         self.retire = self._loop("retire", forwards.retire, interval=2.0, gap=0.05)
         self.serve = self._loop("serve", forwards.serve, interval=2.0, gap=0.05)
-        self.move = self._loop("move", forwards.move, interval=1.0, gap=0.05)
+        self.move = self._loop("move", forwards.move, interval=2.0, gap=0.05)
         self._syncs = {name: self._sync_loop(gateway) for name, gateway in gateways.items()}
         self._others = [loop for gateway in gateways.values() for loop in self._watching(gateway)]
 
