@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from keyhole.embedding import ClientConfig, embed
 from scripts import faults
 from scripts.suites import GROUPS, MINUTE, budget
+from tests.simulation.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parent.parent
 CRIMES = {  # at least one for each contract
@@ -107,3 +108,11 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_the_budgets_of_make_test_keep_its_promise() -> None:
     assert sum(budget(stage) for stage in GROUPS["test"]) <= 45 * MINUTE
+
+
+def test_every_mutant_finds_the_place_that_it_changes() -> None:
+    """`make mutants` takes an hour: that a safeguard's text has moved is told here."""
+    places = [
+        (each.name, (ROOT / "src" / each.file).read_text().count(old)) for each in MUTANTS for old, _ in each.changes
+    ]
+    assert [name for name, times in places if times != 1] == []

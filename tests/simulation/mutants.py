@@ -128,7 +128,7 @@ MUTANTS = (
     Mutant(
         "conntrack flush",
         "keyhole/reconciler/sync.py",
-        (("cuts = remote.cuts_of(ended(change, work.desired), work.closing, flows=strangers)", "cuts = []"),),
+        (("        cuts = remote.cuts_of(ended(change, desired), closing, flows=strangers)\n", "        cuts = []\n"),),
     ),
     Mutant(
         "admission",
@@ -138,7 +138,7 @@ MUTANTS = (
     Mutant(
         "end of an admission",
         "bwvisu/reconcilers/keyhole_host.py",
-        (("if each.expires_at > now and (addresses", "if (addresses"),),
+        (("if expiries[each.id, each.expires_at] > now and (addresses", "if (addresses"),),
     ),
     Mutant(
         "cut of those who are shut out",
