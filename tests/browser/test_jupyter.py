@@ -10,6 +10,7 @@ from playwright.sync_api import Error, Page, expect
 from bwvisu.cli.local import LocalService
 from bwvisu.sandbox import Sandbox
 from tests.support.browser import PATIENCE
+from tests.support.notebooks import forget_workspaces, run_cell
 from tests.support.secrecy import addresses_of, assert_unseen
 from tests.support.world import OpenJob, Person, opened
 
@@ -25,8 +26,9 @@ CELL = "import os, socket; print(6 * 7, socket.gethostname(), os.getcwd())"
 
 
 @pytest.fixture(scope="module")
-def lab(alice: Person) -> Iterator[OpenJob]:
+def lab(alice: Person, sandbox: Sandbox) -> Iterator[OpenJob]:
     """One for all tests here; the last of them ends it."""
+    forget_workspaces(sandbox)
     with opened(alice, "jupyter") as job:
         yield job
 
@@ -59,14 +61,7 @@ def test_a_person_runs_a_cell_of_a_notebook(
     page = visitor()
     sent = addresses_of(page)
     sign_in(page, lab)
-    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").click()
-    page.keyboard.type(CELL)
-    # a cell that is run before its kernel is there is not run at all
-    kernel = page.locator(".jp-Notebook-ExecutionIndicator")
-    expect(kernel).to_have_attribute("data-status", "idle", timeout=PATIENCE)
-    page.keyboard.press("Shift+Enter")
-    answer = page.locator(".jp-Notebook .jp-OutputArea-output")
+    answer = run_cell(page, CELL)
     expect(answer).to_have_text(f"42 {lab.node} /home/alice\n", timeout=PATIENCE)
     assert urlsplit(page.url).query == ""
 

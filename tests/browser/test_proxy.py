@@ -10,6 +10,7 @@ from bwvisu.cli.local import LocalService, install_terminal, until
 from bwvisu.sandbox import Sandbox
 from tests.browser.test_jupyter import POSTS
 from tests.support.browser import PATIENCE, Terminal, new_page
+from tests.support.notebooks import forget_workspaces, run_cell
 from tests.support.portal_pages import Portal
 from tests.support.proxies import Proxies, proxied
 from tests.support.secrecy import addresses_of
@@ -44,7 +45,8 @@ def owner(service: LocalService, proxies: Proxies) -> Iterator[Person]:
 
 
 @pytest.fixture(scope="module")
-def lab(owner: Person) -> Iterator[OpenJob]:
+def lab(owner: Person, sandbox: Sandbox) -> Iterator[OpenJob]:
+    forget_workspaces(sandbox)
     with opened(owner, "jupyter") as job:
         yield job
 
@@ -76,13 +78,7 @@ def test_a_person_runs_a_cell_of_a_notebook_at_the_one_port(
     page = visitor()
     sent = addresses_of(page)
     enter(page, lab)
-    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=PATIENCE)
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").click()
-    page.keyboard.type(CELL)
-    kernel = page.locator(".jp-Notebook-ExecutionIndicator")
-    expect(kernel).to_have_attribute("data-status", "idle", timeout=PATIENCE)
-    page.keyboard.press("Shift+Enter")
-    expect(page.locator(".jp-Notebook .jp-OutputArea-output")).to_have_text(f"2 {lab.node}\n", timeout=PATIENCE)
+    expect(run_cell(page, CELL)).to_have_text(f"2 {lab.node}\n", timeout=PATIENCE)
     parts = urlsplit(page.url)
     assert (parts.scheme, parts.port, parts.query) == ("https", None, "")
     (service,) = owner.job(lab.id)["services"]

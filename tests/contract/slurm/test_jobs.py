@@ -88,7 +88,9 @@ async def test_a_running_job_is_cancelled_once(desk: Desk) -> None:
     assert await desk.slurm.cancel(number, "alice", job.job_name) == Cancelled()
     assert await desk.slurm.cancel(number, "alice", job.job_name) == NothingToCancel()
     row = await desk.until(job.job_name, SlurmState.CANCELLED)
-    assert (row.reason, row.exit_status, row.nodes) == ("None", ExitStatus(0, 15), running.nodes)
+    assert (row.reason, row.nodes) == ("None", running.nodes)
+    # Slurm calls a job running before its script is: cancelled in between, nothing was there to be ended by a signal.
+    assert row.exit_status in (ExitStatus(0, 15), ExitStatus(0, 0))
     assert await desk.slurm.cancel(number, "alice", job.job_name) == NothingToCancel()
 
 
