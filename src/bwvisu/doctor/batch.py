@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 NAME_PREFIX = "doctor-bwvisu"
-"""Begins the names of test jobs; jobs of an installation are named otherwise, so that it never takes one for its own."""
+"""Begins the names of test jobs; those of an installation begin otherwise, so that it takes none for its own."""
 MARK = "doctor1."
 """Begins the comment by which a test job tells what it saw."""
 NO_PYTHON = "no-python"

@@ -53,6 +53,7 @@ class ClusterDoctor:
         self._policy = self._settings.forward_policy(own_addresses(settings))
         self._ssh = ssh_settings(self._settings)
         self._gateways = self._settings.gateways_by_name()
+        self._led: set[str] = set()  # gateways by which somebody outside was led to a test job, or should have been
         nodes = gateway_nodes(self._settings)
         self._trials = {name: Trial(wire, nodes[name], own, self._policy) for name, own in self._gateways.items()}
 
@@ -98,16 +99,23 @@ class ClusterDoctor:
         if not gateways and not any(self._choice.subject(self._subject("compute-node", on)) for on in places):
             return []
         nowhere = self._subject("compute-node", ANYWHERE)
-        untried = [Examined(self._subject("gateway", name), tuple(way.not_tried(way.NO_USER))) for name in gateways]
+        untried = [Examined(self._subject("gateway", name), way.not_tried()) for name in gateways]
         if self._wanted.user is None:
             return [Examined(nowhere, (skipped("job", way.NO_USER),)), *untried]
         bench = await self._bench(self._wanted.user)
         if isinstance(bench, Finding):
             return [Examined(nowhere, (bench,))]
-        parts = await asyncio.gather(*(self._job(bench, on, gateways, first=on == places[0]) for on in places))
+        parts = await asyncio.gather(*(self._job(bench, on, gateways) for on in places))
         for part in parts:
             say(part[0].subject.name)
-        return [each for part in parts for each in part]
+        return [*(each for part in parts for each in part), *self._untried(gateways)]
+
+    def _untried(self, gateways: Sequence[str]) -> list[Examined]:
+        """Gateways from which no test job was reached, so that nobody outside could be led to one."""
+        why = unknown("outside", "no port can be tried: the gateway reaches no test job")
+        finding = way.skipped_outside() if self._wanted.outside is None else why
+        names = (name for name in gateways if name not in self._led)
+        return [Examined(self._subject("gateway", name), (finding,)) for name in names]
 
     async def _bench(self, user: str) -> Bench | Finding:
         """The first command node that lets us in and knows the user."""
@@ -123,8 +131,8 @@ class ClusterDoctor:
             why = unknown("job", f"{node.host} knows no account {user}")
         return why
 
-    async def _job(self, bench: Bench, on: str, gateways: Sequence[str], *, first: bool) -> list[Examined]:
-        """One job; only the ``first`` one is reached from outside."""
+    async def _job(self, bench: Bench, on: str, gateways: Sequence[str]) -> list[Examined]:
+        """One job, and each gateway's way to it."""
         urls = tuple(map(str, self._settings.keyhole_urls or self._keyhole.public_urls))
         ca_pem = read_secret(self._keyhole.ca_file) if self._keyhole.ca_file else None
         ports = (self._policy.first_port, self._policy.last_port)
@@ -134,28 +142,27 @@ class ClusterDoctor:
             if told is not None:
                 place = told.seen.node
                 seen = list(compute_node.judge(told.seen, urls, ports, bench.account.home, told.began, told.ended))
-                tried = (self._path(name, told, config.greeting, first=first) for name in gateways)
+                tried = (self._path(name, told, config.greeting) for name in gateways)
                 others = await asyncio.gather(*tried)
         return [Examined(self._subject("compute-node", place), (*found, *seen)), *others]
 
-    async def _path(self, name: str, told: Told, greeting: str, *, first: bool) -> Examined:
-        """A gateway's way to the job."""
+    async def _path(self, name: str, told: Told, greeting: str) -> Examined:
+        """A gateway's way to the job, and, by the first job that it reaches, the way there from outside."""
         subject = self._subject("gateway", name)
         if not told.seen.python:
-            return Examined(subject, tuple(way.not_tried("not checked: without python3 no test job listens")))
+            why = f"the test job on {told.seen.node} does not listen, for want of python3"
+            return Examined(subject, (unknown("reach", why),))
         found, target = await way.reach(self._trials[name], self._policy, told.seen.node, told.seen.port)
-        outside = [await self._outside(name, target, greeting)] if first else []
-        return Examined(subject, (found, *outside))
+        if target is None or name in self._led or self._wanted.outside is None:
+            return Examined(subject, (found,))
+        self._led.add(name)
+        return Examined(subject, (found, await self._outside(name, target, self._wanted.outside, greeting)))
 
-    async def _outside(self, name: str, target: Target | None, greeting: str) -> Finding:
-        outside = self._wanted.outside
-        if outside is None:
-            return skipped("outside", way.NO_OUTSIDE)
+    async def _outside(self, name: str, target: Target, outside: Outside, greeting: str) -> Finding:
         if self._policy.backend == "proxy":
             return skipped("outside", "not checked: HAProxy lets nobody in without a cookie; open a session instead")
-        if target is None or self._ports is None:
-            why = "the gateway does not reach the test job" if target is None else "etcd does not tell which are free"
-            return unknown("outside", f"no port can be tried: {why}")
+        if self._ports is None:
+            return unknown("outside", "no port can be tried: etcd does not tell which are free")
         return await way.through(
             self._wire, self._trials[name], self._gateways[name], target, outside, self._ports, greeting
         )

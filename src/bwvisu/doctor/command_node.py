@@ -157,7 +157,7 @@ def judge_slurm(config: ConfigResult, look: Observation, said: Facts) -> list[Fi
     else:
         found.append(ok("job-age", f"ended jobs stay for {config.min_job_age} s"))
     if config.accounting and said["sacct"].status != 0:
-        found.append(fault("accounting", "sacct is not there", ROOT, programs.install("sacct")))
+        found.append(fault("sacct", "sacct is not there", ROOT, programs.install("sacct")))
     return found
 
 

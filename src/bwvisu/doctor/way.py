@@ -71,6 +71,11 @@ async def through(
     return Finding("outside", Verdict.FAULT, f"{own.external_ip}:{port}: {why}", Mend("firewall", (line,)))
 
 
-def not_tried(why: str) -> list[Finding]:
-    """Both checks of a gateway without a test job."""
-    return [skipped("reach", why), skipped("outside", why)]
+def not_tried() -> tuple[Finding, Finding]:
+    """Both checks of a gateway where no test job was asked for."""
+    return skipped("reach", NO_USER), skipped("outside", NO_USER)
+
+
+def skipped_outside() -> Finding:
+    """Nobody asked for it."""
+    return skipped("outside", NO_OUTSIDE)
