@@ -9,6 +9,7 @@ from bwvisu.adapters.ssh import SshPool
 from bwvisu.doctor import etcd
 from bwvisu.doctor.cluster import ClusterDoctor, Wanted
 from bwvisu.doctor.findings import HERE, Choice, Examined, Finding, Report, Subject, fault, ok
+from bwvisu.doctor.firewall import settled
 from bwvisu.roles.conversions import ssh_settings
 from bwvisu.settings import Settings, unreadable_files
 
@@ -57,5 +58,5 @@ class Examination:
         grouped: dict[Subject, tuple[Finding, ...]] = {}
         for each in found:
             grouped[each.subject] = (*grouped.get(each.subject, ()), *each.findings)
-        wanted = (self.choice.kept(Examined(subject, findings)) for subject, findings in grouped.items())
+        wanted = (self.choice.kept(Examined(subject, settled(findings))) for subject, findings in grouped.items())
         return [each for each in wanted if each.findings]

@@ -1,16 +1,16 @@
 """A gateway's packet filters and ports: what works there, what drops our packets, who else has our ports.  Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bwvisu.doctor.facts import Facts, Said
-from bwvisu.doctor.findings import ROOT, SETTINGS, Finding, fault, ok, unknown
+from bwvisu.doctor.findings import ROOT, Finding, Verdict, fault, ok, unknown
 from keyhole.domain import Family, Fence, ForwardPolicy
 from keyhole.gateway import Fenced, Unanswered
 from keyhole.nat.choice import choose
 from keyhole.nat.choice import listed as readable
 from keyhole.nat.conflicts import conflicts
-from keyhole.nat.model import Backend, Frame, Listing
+from keyhole.nat.model import Frame, Listing
 
 INSTALLATION = "doctor"
 """Names what the doctor itself makes on a gateway; no installation is called so, since theirs have eight characters."""
@@ -19,7 +19,6 @@ _OURS = "-A bwv-"
 """Begins the rules of any installation of ours, as iptables shows them."""
 _LISTEN = re.compile(r"^ *\d+: (?P<address>[0-9A-F]+):(?P<port>[0-9A-F]{4}) [0-9A-F]+:0000 0A ", re.MULTILINE)
 _LOOPBACK = frozenset({"0100007F", "00000000000000000000000001000000"})
-_CHAIN = re.compile(r"^\s*type filter hook forward .*policy (?P<policy>\w+);", re.MULTILINE)
 
 
 def frame(policy: ForwardPolicy, family: Family) -> Frame:
@@ -36,7 +35,7 @@ def judge(
     if policy.backend == "proxy":
         return
     if isinstance(listing, Listing):
-        yield _forward(listing, said["chains"], policy, family)
+        yield _forward(listing, said["dropping"], policy, family)
     yield _ports(listing, said["listening"], policy, family)
 
 
@@ -62,47 +61,69 @@ def _filter(listing: Listing | Fenced | Unanswered, policy: ForwardPolicy) -> Fi
 
 def _forward(listing: Listing, chains: Said, policy: ForwardPolicy, family: Family) -> Finding:
     """Where FORWARD drops by policy, what lets our packets pass must be there; only a real packet proves more."""
-    backend = choose(policy.backend, listing).backend
+    verdicts = [_chain(*each, policy) for each in dropping_chains(chains.text) if each[0] not in _IPTABLES_CHAINS]
     dropped = "\n:FORWARD DROP" in f"\n{listing.filter or ''}"
-    elsewhere = [each for each in foreign_chains(chains.text) if each[1] == "drop" and each[0] not in _IPTABLES_CHAINS]
-    if elsewhere:
-        names = ", ".join(name for name, _ in elsewhere)
-        return fault("forward-policy", f"{names} drops what is not allowed", ROOT, _nft_line(elsewhere[0][0], policy))
-    if not dropped or backend == "iptables":
-        return ok("forward-policy", "accepts our packets" if dropped else "accepts")
-    rules = [line for line in (listing.filter or "").splitlines() if line.startswith("-A FORWARD")]
+    if dropped and choose(policy.backend, listing).backend == "nftables":
+        verdicts.append(_of_iptables(listing.filter or "", policy, family))
+    order = (Verdict.FAULT, Verdict.UNKNOWN, Verdict.OK)
+    worst_first = sorted(verdicts, key=lambda each: order.index(each.verdict))
+    return worst_first[0] if worst_first else ok("forward-policy", "our rules accept" if dropped else "accepts")
+
+
+def _of_iptables(text: str, policy: ForwardPolicy, family: Family) -> Finding:
+    """iptables' FORWARD, which drops by policy."""
     span = f"{policy.first_port}:{policy.last_port}"
-    if any("--ctorigdstport" in rule and span in rule and "ACCEPT" in rule for rule in rules):
-        return ok("forward-policy", "drops, and accepts our packets")
-    detail = "FORWARD drops by policy, and no rule accepts what comes in by our ports"
-    return fault("forward-policy", detail, ROOT, _iptables_line(span, family))
+    program = "iptables" if family == 4 else "ip6tables"
+    line = f"{program} -I FORWARD -p tcp -m conntrack --ctstate DNAT --ctorigdstport {span} -j ACCEPT"
+    rules = [rule for rule in text.splitlines() if rule.startswith("-A FORWARD")]
+    lets_pass = any(f"--ctorigdstport {span} " in rule and rule.endswith("-j ACCEPT") for rule in rules)
+    return _dropping("FORWARD", line, lets_pass=lets_pass, others=len(rules))
+
+
+def _chain(name: str, rules: Sequence[str], policy: ForwardPolicy) -> Finding:
+    """One of the site's own chains, which drops by policy."""
+    passing = f"ct original proto-dst {policy.first_port}-{policy.last_port}"
+    line = f"nft insert rule {name} meta l4proto tcp ct status dnat {passing} accept"
+    lets_pass = any(passing in rule and rule.endswith("accept") for rule in rules)
+    return _dropping(name, line, lets_pass=lets_pass, others=len(rules))
+
+
+def _dropping(name: str, line: str, *, lets_pass: bool, others: int) -> Finding:
+    if lets_pass:
+        return ok("forward-policy", f"{name} drops by policy, and accepts our packets")
+    if others:
+        why = f"{name} drops by policy; whether its rules accept our packets, --user and --outside tell"
+        return unknown("forward-policy", f"{why} (else: {line})")
+    return fault(
+        "forward-policy", f"{name} drops by policy, and no rule accepts what comes in by our ports", ROOT, line
+    )
+
+
+def settled(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """A gateway's findings, where a real packet that passed proves more than reading rules does."""
+    if not any(one.check == "outside" and one.verdict is Verdict.OK for one in findings):
+        return tuple(findings)
+    passed = ok("forward-policy", "a packet from outside passed")
+    read_only = (Verdict.FAULT, Verdict.UNKNOWN)
+    return tuple(passed if one.check == "forward-policy" and one.verdict in read_only else one for one in findings)
 
 
 _IPTABLES_CHAINS = frozenset({"ip filter FORWARD", "ip6 filter FORWARD"})
 
 
-def foreign_chains(text: str) -> list[tuple[str, str]]:
-    """(family, table and chain; policy) of all chains at nft's forward hook, from ``nft list chains``."""
-    found, table, chain = [], "", ""
-    for line in text.splitlines():
+def dropping_chains(text: str) -> list[tuple[str, list[str]]]:
+    """(family, table and chain; rules) of each chain that nft listed, one ``nft list chain`` after the other."""
+    found: list[tuple[str, list[str]]] = []
+    table = ""
+    for line in map(str.strip, text.splitlines()):
         words = line.split()
         if words[:1] == ["table"]:
             table = " ".join(words[1:3])
         elif words[:1] == ["chain"]:
-            chain = words[1]
-        elif match := _CHAIN.match(line):
-            found.append((f"{table} {chain}", match["policy"]))
+            found.append((f"{table} {words[1]}", []))
+        elif found and words and words[0] not in {"}", "type"}:
+            found[-1][1].append(line)
     return found
-
-
-def _iptables_line(span: str, family: Family) -> str:
-    program = "iptables" if family == 4 else "ip6tables"
-    return f"{program} -I FORWARD -p tcp -m conntrack --ctstate DNAT --ctorigdstport {span} -j ACCEPT"
-
-
-def _nft_line(chain: str, policy: ForwardPolicy) -> str:
-    ports = f"{policy.first_port}-{policy.last_port}"
-    return f"nft insert rule {chain} meta l4proto tcp ct status dnat ct original proto-dst {ports} accept"
 
 
 def _ports(listing: Listing | Fenced | Unanswered, listening: Said, policy: ForwardPolicy, family: Family) -> Finding:
@@ -128,11 +149,3 @@ def _ports(listing: Listing | Fenced | Unanswered, listening: Said, policy: Forw
 def listeners(text: str) -> set[int]:
     """TCP ports on which something listens for other hosts, from ``/proc/net/tcp`` and ``tcp6``."""
     return {int(each["port"], 16) for each in _LISTEN.finditer(text) if each["address"] not in _LOOPBACK}
-
-
-def backend_of(policy: ForwardPolicy, listing: Listing) -> Backend:
-    """What carries forwards there."""
-    return choose(policy.backend, listing).backend
-
-
-__all__ = ["FENCE", "INSTALLATION", "SETTINGS", "backend_of", "frame", "judge", "listeners"]

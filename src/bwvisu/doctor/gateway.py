@@ -44,7 +44,18 @@ case $family in
 esac
 section acct cat /proc/sys/net/netfilter/nf_conntrack_acct
 section conntrack $sudo conntrack -L -p tcp --dst-nat -o id
-section chains $sudo nft list chains
+dropping() {
+    $sudo nft list chains | sed -n -e 's/^table \\(.*\\) {$/table \\1/p' \\
+        -e 's/^[[:space:]]*chain \\(.*\\) {$/chain \\1/p' -e 's/.* hook forward .*policy drop;.*/drop/p' |
+        while read -r what one two; do
+            case $what in
+            table) family=$one table=$two ;;
+            chain) chain=$one ;;
+            drop) $sudo nft list chain "$family" "$table" "$chain" ;;
+            esac
+        done
+}
+section dropping dropping
 section listening cat /proc/net/tcp /proc/net/tcp6
 """
 """Arguments: what goes before commands of root, address family, then programs."""
