@@ -12,13 +12,14 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from bwvisu.cli.local import LocalService
+from bwvisu.cli.local import LocalService, merge
 from bwvisu.doctor.cluster import Wanted
 from bwvisu.doctor.examine import Examination
 from bwvisu.doctor.findings import ROOT, SUDOERS, Choice, Finding, Report, Verdict
@@ -26,7 +27,7 @@ from bwvisu.doctor.outside import Outside
 from bwvisu.sandbox import Sandbox
 from bwvisu.sandbox.setup import greets
 from bwvisu.settings import load
-from tests.support.program import piped
+from tests.support.program import PROGRAM, environment, piped
 from tests.support.waiting import free_port, until
 from tests.support.world import service_in
 
@@ -299,6 +300,18 @@ def test_each_requirement_of_a_job_that_is_broken_is_found(sandbox: Sandbox, ser
     assert left_behind(sandbox) == []
 
 
+def test_a_doctor_that_is_told_to_end_takes_its_job_away_first(sandbox: Sandbox, service: LocalService) -> None:
+    # An address that does not answer keeps the job looking around for a while.
+    config = configured(service, service.folder / "unheard", {"keyhole": {"public_urls": ["http://10.255.255.1:1"]}})
+    argv = [str(PROGRAM), "doctor", "--config", str(config), "--user", "alice", "--only", "compute-node"]
+    with subprocess.Popen(argv, env=environment(), stdout=subprocess.DEVNULL) as process:
+        queue = ["squeue", "--noheader", "--format", "%j"]
+        until(lambda: "doctor" in sandbox.run("cmd1", queue).stdout, 60, "Slurm has the test job")
+        process.terminate()
+        assert process.wait(60) == 130
+    assert left_behind(sandbox) == []
+
+
 @pytest.mark.parametrize(
     ("user", "mend"),
     [
@@ -317,8 +330,7 @@ def test_who_cannot_be_served_is_told(service: LocalService, user: str, mend: st
 
 def configured(service: LocalService, folder: Path, change: Mapping[str, Any]) -> Path:
     """The service's settings with others laid over them."""
-    from bwvisu.cli.local import merge
-
+    folder.mkdir(exist_ok=True)
     path = folder / "bwvisu.yaml"
     path.write_text(yaml.safe_dump(merge(service.settings, change)))
     return path
@@ -367,8 +379,6 @@ def strange_tls(address: str, folder: Path) -> Iterator[str]:
     files = [folder / "key.pem", folder / "cert.pem"]
     argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
     subprocess.run([*argv, "-keyout", files[0], "-out", files[1], "-subj", "/CN=x"], check=True, capture_output=True)
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files[1], files[0])
     with ThreadingHTTPServer((address, 0), BaseHTTPRequestHandler) as server:

@@ -89,7 +89,7 @@ async def examine(wire: Wire, node: Node, asked: Asked, trial: Trial) -> list[Fi
     if isinstance(said, NotSaid):
         return [programs.lacks_timeout() if said.lacks_timeout else unknown("programs", said.reason)]
     found = [judge_clock(said["clock"].text, began, time.time()), programs.judge(said["paths"], programs.GATEWAY)]
-    found += [check for judge in _JUDGES for check in judge(said, asked)]
+    found += [check for judge in JUDGES for check in judge(said, asked)]
     listing = await trial.look()
     found += firewall.judge(listing, said, asked.policy, own.family)
     return found
@@ -182,4 +182,4 @@ def _sysctl(key: str) -> tuple[str, ...]:
     return f"sysctl -w {key}=1", f"echo '{key} = 1' >>/etc/sysctl.d/90-bwvisu.conf"
 
 
-_JUDGES: tuple[Callable[[Facts, Asked], Iterator[Finding]], ...] = (_sudo, _home, _tools, _counting, _forwarding)
+JUDGES: tuple[Callable[[Facts, Asked], Iterator[Finding]], ...] = (_sudo, _home, _tools, _counting, _forwarding)
