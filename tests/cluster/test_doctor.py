@@ -186,7 +186,7 @@ def name_of(sandbox: Sandbox, host: str) -> str:
 
 
 def examined(config: Path, only: Sequence[str], **wanted: Any) -> Report:
-    examination = Examination(load(config), Wanted(**wanted), Choice(tuple(only)))
+    examination = Examination(load(config), Wanted(patience=180, **wanted), Choice(tuple(only)))
     return asyncio.run(examination.make(lambda _: None))
 
 
@@ -238,7 +238,9 @@ def check_each(sandbox: Sandbox, report: Report, breaks: Sequence[Break]) -> Non
 
 
 def test_nothing_is_found_on_a_healthy_cluster_and_nothing_is_left(sandbox: Sandbox, service: LocalService) -> None:
-    done = piped("doctor", "--config", str(service.config), "--user", "alice", "--outside", "here", "--json")
+    done = piped(
+        "doctor", "--config", str(service.config), "--user", "alice", "--outside", "here", "--wait", "180", "--json"
+    )
     told = json.loads(done.stdout)
     assert [row for row in told["findings"] if row["verdict"] != "ok"] == []
     assert (done.returncode, told["verdict"]) == (0, "ok")

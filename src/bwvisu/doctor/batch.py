@@ -14,7 +14,7 @@ NAME_PREFIX = "doctor-bwvisu"
 MARK = "doctor1."
 """Begins the comment by which a test job tells what it saw."""
 NO_PYTHON = "no-python"
-LIFETIME = 100
+LIFETIME = 240
 """Seconds after which a test job ends by itself, whatever has become of its doctor."""
 _PLACEHOLDER = "CONFIG: Dict[str, Any] = {}  # replaced by bwvisu.doctor.batch\n"
 _COMMENT = re.compile(rf"\bComment={re.escape(MARK)}([A-Za-z0-9_=-]+)")

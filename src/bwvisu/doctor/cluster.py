@@ -119,6 +119,8 @@ class ClusterDoctor:
 
     async def _bench(self, user: str) -> Bench | Finding:
         """The first command node that lets us in and knows the user."""
+        if not self._settings.user_name_allowed(user):
+            return unknown("job", f"{user} is no user by users.pattern")
         why = unknown("job", "no command node could be asked")
         for node in command_nodes(self._settings):
             if (await login.enter(self._wire, node, self._ssh)).verdict is not Verdict.OK:

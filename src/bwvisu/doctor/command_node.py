@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import dataclass
+from shlex import quote
 
 from bwvisu.adapters.slurm import SlurmCluster, rights
 from bwvisu.adapters.slurm.rights import Right
@@ -49,12 +50,15 @@ class Asked:
     group: str
     """Of those whose jobs may be started, for lines of sudoers."""
     minimum_uid: int
+    allowed: bool
+    """Whether the user's name has the form that this cluster's names have."""
     rights: tuple[Right, ...]
 
     @classmethod
     def of(cls, settings: ClusterSettings, account: str, user: str | None, group: str) -> "Asked":
         """From a cluster's settings."""
-        return cls(account, user, group, settings.users.minimum_uid, needed(settings))
+        allowed = user is None or settings.user_name_allowed(user)
+        return cls(account, user, group, settings.users.minimum_uid, allowed, needed(settings))
 
 
 def needed(settings: ClusterSettings) -> tuple[Right, ...]:
@@ -114,10 +118,13 @@ def judge_user(said: Facts, asked: Asked) -> list[Finding]:
     """Whether this person's jobs can be started from here."""
     if asked.user is None:
         return [skipped("user", "not checked: name a user with --user")]
+    if not asked.allowed:
+        line = "users: {pattern: ...}   # a regular expression that the whole name must match"
+        return [fault("user", f"{asked.user} is no user by users.pattern", SETTINGS, line)]
     cells = said["entry"].text.split(":")
-    if said["entry"].status != 0 or len(cells) != 7 or not cells[2].isdecimal():
+    if said["entry"].status != 0 or len(cells) != 7 or not (cells[2].isdecimal() and cells[3].isdecimal()):
         detail = f"no account {asked.user} here ({said['entry'].words or 'getent finds none'})"
-        return [fault("user", detail, ROOT, f"getent passwd {asked.user}   # what does the directory say?")]
+        return [fault("user", detail, ROOT, f"getent passwd {quote(asked.user)}   # what does the directory say?")]
     if int(cells[2]) < asked.minimum_uid:
         line = f"users: {{minimum_uid: {cells[2]}}}"
         return [fault("user", f"{asked.user} has the uid {cells[2]}, below users.minimum_uid", SETTINGS, line)]
@@ -125,7 +132,7 @@ def judge_user(said: Facts, asked: Asked) -> list[Finding]:
     if refused:
         return [_refused(refused, said, asked, asked.user)]
     if said["home"].status != 0:
-        line = f"install -d -m 700 -o {cells[2]} -g {cells[3]} {cells[5]}"
+        line = f"install -d -m 700 -o {cells[2]} -g {cells[3]} {quote(cells[5])}"
         return [fault("user", f"{asked.user}'s home {cells[5]} is not here", ROOT, line)]
     return [ok("user", f"{asked.user}, uid {cells[2]}, home {cells[5]}")]
 
@@ -135,7 +142,7 @@ def _refused(names: list[str], said: Facts, asked: Asked, user: str) -> Finding:
     detail = f"sudo does not let us run {', '.join(names)} as {user}"
     group = re.fullmatch(r"%([\w.-]+)", sudo.covering(said["sudo"].text, names[0]))
     if group:
-        return fault("user", f"{detail}, only as {group[0]}", ROOT, f"usermod -aG {group[1]} {user}")
+        return fault("user", f"{detail}, only as {group[0]}", ROOT, f"usermod -aG {group[1]} {quote(user)}")
     lines = sudo.command_node_lines(asked.account, asked.rights, asked.group, facts.paths(said["paths"]))
     return fault("user", detail, SUDOERS, *lines)
 

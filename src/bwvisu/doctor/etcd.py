@@ -24,11 +24,17 @@ async def examine(settings: EtcdSettings) -> tuple[list[Examined], set[int] | No
     except (OSError, ValueError, OperatorError) as error:
         return [Examined(ALL, (unknown("quorum", f"its files cannot be read: {error}"),))], None
     async with store:
-        members = await store.health()
+        members = await _health(store)
         rights, ports = await _rights(store, Keys(settings.prefix), settings)
     apart = [Examined(Subject("etcd", each.endpoint), tuple(judge_member(each))) for each in members]
     together = (judge_quorum(members), rights, judge_tls(settings))
     return [*apart, Examined(ALL, together)], ports
+
+
+async def _health(store: Etcd) -> Sequence[MemberHealth]:
+    """Of all members; one that was silent is asked once more, since a first connection may take long."""
+    members = await store.health()
+    return members if not any(each.error for each in members) else await store.health()
 
 
 async def _rights(store: Etcd, keys: Keys, settings: EtcdSettings) -> tuple[Finding, set[int] | None]:

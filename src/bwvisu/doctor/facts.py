@@ -25,7 +25,7 @@ paths() { for each; do printf '%s=%s\\n' "$each" "$(command -v "$each")"; done; 
 CLOSING = """\
 printf '== %s end 0\\n' "$mark"
 """
-DEADLINE = 20.0
+DEADLINE = 45.0
 """Seconds for all questions of one machine."""
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from shlex import quote
 
 from bwvisu.adapters.slurm import SlurmCluster, Submission, details
 from bwvisu.adapters.ssh import Completed, Node, Wire
@@ -29,7 +30,7 @@ from bwvisu.domain.observation import (
 
 _EVERY = 0.5
 """Seconds between two looks at it."""
-_SILENT = 45.0
+_SILENT = 60.0
 """Seconds for which a job that runs may say nothing: three addresses that do not answer take half a minute."""
 _CALL = 15.0
 
@@ -85,7 +86,7 @@ class Bench:
         return Told(seen, began, self.clock())
 
     def _submission(self, name: str, config: Config, on: str | None) -> Submission:
-        options = ["--time=3", "--ntasks=1", *([f"--nodelist={on}"] if on else [])]
+        options = ["--time=6", "--ntasks=1", *([f"--nodelist={on}"] if on else [])]
         home = self.account.home
         return Submission(self.account.name, home, name, f"{home}/{batch.LOG}", batch.script(config), options)
 
@@ -145,7 +146,8 @@ def _ended(job: int, state: Final, account: Account) -> Finding:
     node = ",".join(state.nodes) or "its node"
     detail = f"{job} ended on {node} as {state.state} ({state.reason}) before it could tell anything"
     if "LaunchFail" in state.reason or "LAUNCH" in state.state:
-        line = f"install -d -m 700 -o {account.uid} -g {account.gid} {account.home}   # on compute nodes, or mount it"
+        make = f"install -d -m 700 -o {account.uid} -g {account.gid} {quote(account.home)}"
+        line = f"{make}   # on compute nodes, or mount it"
         return fault("job", f"{detail}: is {account.home} there?", ROOT, line)
     return fault("job", detail, ROOT, f"journalctl -u slurmd   # on {node}")
 

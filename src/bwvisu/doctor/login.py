@@ -1,18 +1,28 @@
 """What is asked of every machine that is logged in to: SSH itself, sessions side by side, the clock."""
 
+import asyncio
 from pathlib import Path
 
 from bwvisu.adapters.ssh import Command, Completed, Node, Outcome, SshSettings, Wire
 from bwvisu.doctor.findings import HERE, ROOT, Finding, fault, ok, unknown
+from bwvisu.domain.observation import NotStarted
 
 SKEW = 30.0
 """Seconds that clocks may differ; docs/operations.md says what needs it."""
+TRIES = 3
+"""Of a login, before it is called impossible: a busy sshd may turn somebody away."""
 NTP = "timedatectl set-ntp true"
 
 
 async def enter(wire: Wire, node: Node, settings: SshSettings) -> Finding:
-    """Log in and run the smallest of programs."""
-    outcome = await wire.run(node, Command(("echo",), 5.0, remote_deadline=False))
+    """Log in and run the smallest of programs; what time alone may mend is given some."""
+    hello = Command(("echo",), 10.0, remote_deadline=False)
+    outcome = await wire.run(node, hello)
+    for _ in range(TRIES - 1):
+        if not isinstance(outcome, NotStarted) or not outcome.retryable:
+            break
+        await asyncio.sleep(settings.backoff_limit / 2)
+        outcome = await wire.run(node, hello)
     return judge_entry(outcome, node, settings.key_file, settings.known_hosts)
 
 

@@ -9,9 +9,9 @@ from bwvisu.adapters.shell import posix_script
 from bwvisu.adapters.ssh import Command, Completed, Node, Wire
 from bwvisu.errors import UserError
 
-SECONDS = 5.0
+SECONDS = 8.0
 _TARGET = re.compile(r"(?P<user>[A-Za-z_][\w.-]*)@(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?")
-_SCRIPT = 'exec nc -w 5 "$1" "$2" </dev/null'
+_SCRIPT = 'exec nc -w 8 "$1" "$2" </dev/null'
 
 
 @dataclass(frozen=True, slots=True)

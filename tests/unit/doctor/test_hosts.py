@@ -33,7 +33,7 @@ GOOD = {
     "scancel": Said(0, ""),
     "home": Said(0, ""),
 }
-ASKED = Asked("bwvisu", "alice", "bwvisu-users", 1000, rights(None, "slurm"))
+ASKED = Asked("bwvisu", "alice", "bwvisu-users", 1000, True, rights(None, "slurm"))
 
 
 def verdicts(found: list[Finding]) -> dict[str, Verdict]:
@@ -81,7 +81,7 @@ def test_a_clock_is_judged_by_when_it_was_read() -> None:
 
 def test_sessions_that_could_not_be_counted_are_no_fault() -> None:
     assert login.judge_sessions(6, "", 6).verdict is Verdict.OK
-    assert login.judge_sessions(2, "cmd1: not within 10 s", 6).verdict is Verdict.UNKNOWN
+    assert login.judge_sessions(2, "cmd1: not within 30 s", 6).verdict is Verdict.UNKNOWN
     assert login.judge_sessions(2, "cmd1: no session: open failed", 6).verdict is Verdict.FAULT
 
 

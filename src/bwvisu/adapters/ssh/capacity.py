@@ -8,9 +8,9 @@ from bwvisu.adapters.ssh.exchange import Exchange
 from bwvisu.adapters.ssh.link import Link, NotOpenedError
 from bwvisu.adapters.ssh.settings import Node, SshSettings
 
-WITHIN = 10.0
+WITHIN = 30.0
 """Seconds for all of it."""
-_HOLD = "exec timeout 20 cat"
+_HOLD = "exec timeout 40 cat"
 """Runs until its channel is closed."""
 
 
