@@ -118,23 +118,29 @@ def judge_user(said: Facts, asked: Asked) -> list[Finding]:
     """Whether this person's jobs can be started from here."""
     if asked.user is None:
         return [skipped("user", "not checked: name a user with --user")]
-    if not asked.allowed:
-        line = "users: {pattern: ...}   # a regular expression that the whole name must match"
-        return [fault("user", f"{asked.user} is no user by users.pattern", SETTINGS, line)]
     cells = said["entry"].text.split(":")
     if said["entry"].status != 0 or len(cells) != 7 or not (cells[2].isdecimal() and cells[3].isdecimal()):
         detail = f"no account {asked.user} here ({said['entry'].words or 'getent finds none'})"
-        return [fault("user", detail, ROOT, f"getent passwd {quote(asked.user)}   # what does the directory say?")]
+        line = f"getent passwd {quote(asked.user)}   # what does the directory say?"
+        return [fault("user", detail, ROOT, line)]
+    return [_judge_account(said, asked, asked.user, cells)]
+
+
+def _judge_account(said: Facts, asked: Asked, user: str, cells: list[str]) -> Finding:
+    """``cells``: its entry, as getent prints it."""
+    if not asked.allowed:
+        line = "users: {pattern: ...}   # a regular expression that the whole name must match"
+        return fault("user", f"{user} is no user by users.pattern", SETTINGS, line)
     if int(cells[2]) < asked.minimum_uid:
         line = f"users: {{minimum_uid: {cells[2]}}}"
-        return [fault("user", f"{asked.user} has the uid {cells[2]}, below users.minimum_uid", SETTINGS, line)]
+        return fault("user", f"{user} has the uid {cells[2]}, below users.minimum_uid", SETTINGS, line)
     refused = [name for name in ("sbatch", "scancel") if said[name].status != 0]
     if refused:
-        return [_refused(refused, said, asked, asked.user)]
+        return _refused(refused, said, asked, user)
     if said["home"].status != 0:
         line = f"install -d -m 700 -o {cells[2]} -g {cells[3]} {quote(cells[5])}"
-        return [fault("user", f"{asked.user}'s home {cells[5]} is not here", ROOT, line)]
-    return [ok("user", f"{asked.user}, uid {cells[2]}, home {cells[5]}")]
+        return fault("user", f"{user}'s home {cells[5]} is not here", ROOT, line)
+    return ok("user", f"{user}, uid {cells[2]}, home {cells[5]}")
 
 
 def _refused(names: list[str], said: Facts, asked: Asked, user: str) -> Finding:
