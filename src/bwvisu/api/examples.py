@@ -135,6 +135,8 @@ _AUDIT: dict[str, Any] = {
     "job": "01m82hndm0zsymx0z7qcwtk89s",
     "user": "alice",
     "guest": None,
+    "entry": None,
+    "address": None,
     "cluster": None,
     "gateway": None,
     "reason": None,
