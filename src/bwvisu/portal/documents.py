@@ -304,6 +304,7 @@ class AuditEntry(Document):
     job: str | None = None
     user: str | None = None
     guest: str | None = None
+    address: str | None = None
     cluster: str | None = None
     gateway: str | None = None
     reason: str | None = None

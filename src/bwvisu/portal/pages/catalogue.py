@@ -38,8 +38,8 @@ class NotStarted:
 
 @router.get("/applications")
 async def catalogue(request: Request, api: TheApi, look: Pages, q: str = "", category: str = "") -> Response:
-    """All applications, or those that are searched for."""
-    everything = (await api.applications()).items
+    """All applications that run somewhere, or those that are searched for."""
+    everything = [each for each in (await api.applications()).items if each.clusters]
     shown = [each for each in everything if _matches(each, q) and category in {"", each.category}]
     categories = sorted({each.category for each in everything if each.category})
     return look.page(request, "catalogue.html", applications=shown, categories=categories, query=q, category=category)
