@@ -62,8 +62,11 @@ class ClusterDoctor:
         nodes = [self._command_node(node) for node in command_nodes(self._settings)]
         gateways = [self._gateway(name, node) for name, node in gateway_nodes(self._settings).items()]
         wanted = [each for each in (*nodes, *gateways) if self._choice.subject(each[0])]
-        found = list(await asyncio.gather(*(_told(say, subject, examination) for subject, examination in wanted)))
-        return [*found, *await self._jobs(say, found)]
+        try:
+            found = list(await asyncio.gather(*(_told(say, subject, examination) for subject, examination in wanted)))
+            return [*found, *await self._jobs(say, found)]
+        finally:
+            await asyncio.gather(*(trial.leave() for trial in self._trials.values()))
 
     def _subject(self, kind: str, name: str) -> Subject:
         return Subject(kind, name, self._name)

@@ -10,6 +10,7 @@ from bwvisu.doctor import etcd
 from bwvisu.doctor.cluster import ClusterDoctor, Wanted
 from bwvisu.doctor.findings import HERE, Choice, Examined, Finding, Report, Subject, fault, ok
 from bwvisu.doctor.firewall import settled
+from bwvisu.doctor.patience import PatientWire
 from bwvisu.roles.conversions import ssh_settings
 from bwvisu.settings import Settings, unreadable_files
 
@@ -35,7 +36,7 @@ class Examination:
         async with AsyncExitStack() as stack:
             doctors = []
             for name, cluster in self.settings.clusters.items():
-                pool = SshPool(ssh_settings(cluster))
+                pool = PatientWire(SshPool(ssh_settings(cluster)))
                 stack.push_async_callback(pool.aclose)
                 doctors.append(ClusterDoctor(name, self.settings, pool, self.wanted, self.choice, ports))
             parts = await asyncio.gather(*(doctor.examine(say) for doctor in doctors))

@@ -4,7 +4,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from shlex import quote
@@ -26,6 +26,7 @@ from bwvisu.domain.observation import (
     StillThere,
     SubmitResult,
     Submitted,
+    Unknown,
 )
 
 _EVERY = 0.5
@@ -33,6 +34,7 @@ _EVERY = 0.5
 _SILENT = 60.0
 """Seconds for which a job that runs may say nothing: three addresses that do not answer take half a minute."""
 _CALL = 15.0
+_UNANSWERED = "it may have been taken or not: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,11 @@ class Bench:
             told = await self._until_told(name, config, on, found)
             yield told, found
         finally:
-            found.append(await self._take_away(name))
+            found.append(await self._take_away(name, found))
 
     async def _until_told(self, name: str, config: Config, on: str | None, found: list[Finding]) -> Told | None:
         began = self.clock()
-        result = await self.slurm.submit(self._submission(name, config, on))
+        result = await self._submit(self._submission(name, config, on))
         if not isinstance(result, Submitted):
             found.append(_not_taken(result, self.account.name))
             return None
@@ -84,6 +86,15 @@ class Bench:
             return None
         found.append(ok("job", f"{result.slurm_job_id} ran on {seen.node} as {self.account.name}"))
         return Told(seen, began, self.clock())
+
+    async def _submit(self, submission: Submission) -> SubmitResult:
+        """To the end, also where somebody has lost patience: what is taken away must be there by then."""
+        task = asyncio.ensure_future(self.slurm.submit(submission))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
 
     def _submission(self, name: str, config: Config, on: str | None) -> Submission:
         options = ["--time=6", "--ntasks=1", *([f"--nodelist={on}"] if on else [])]
@@ -114,7 +125,7 @@ class Bench:
                 return unknown("job", _still_waiting(job, state, record, self.patience))
             await asyncio.sleep(_EVERY)
 
-    async def _take_away(self, name: str) -> Finding:
+    async def _take_away(self, name: str, found: Sequence[Finding]) -> Finding:
         """Cancel every job of this name: by what Slurm shows, since a submission without an answer may be one."""
         look = await self.slurm.look()
         if not isinstance(look, Look):
@@ -125,6 +136,8 @@ class Bench:
             if not isinstance(result, Cancelled | NothingToCancel):
                 why = result.message if isinstance(result, Refused) else result.reason
                 return _left(name, why, self.account.name)
+        if not alive and any(one.check == "job" and one.detail.startswith(_UNANSWERED) for one in found):
+            return unknown("cancel", f"the submission had no answer, and a job named {name} may still come")
         return ok("cancel", "nothing is left of the test job")
 
 
@@ -139,7 +152,7 @@ def _not_taken(result: SubmitResult, user: str) -> Finding:
             return fault("job", f"Slurm refuses it: {result.message}", ROOT, "sinfo; scontrol show partition")
         return fault("job", result.message, ROOT, f"id {user}   # and see the command nodes' check `user`")
     assert not isinstance(result, Submitted)  # noqa: S101 - the caller has seen to it
-    return unknown("job", result.reason)
+    return unknown("job", f"{_UNANSWERED if isinstance(result, Unknown) else ''}{result.reason}")
 
 
 def _ended(job: int, state: Final, account: Account) -> Finding:

@@ -1,6 +1,5 @@
 """What is asked of every machine that is logged in to: SSH itself, sessions side by side, the clock."""
 
-import asyncio
 from pathlib import Path
 
 from bwvisu.adapters.ssh import Command, Completed, Node, Outcome, SshSettings, Wire
@@ -9,7 +8,7 @@ from bwvisu.domain.observation import NotStarted
 
 SKEW = 30.0
 """Seconds that clocks may differ; docs/operations.md says what needs it."""
-TRIES = 3
+TRIES = 2
 """Of a login, before it is called impossible: a busy sshd may turn somebody away."""
 NTP = "timedatectl set-ntp true"
 
@@ -21,7 +20,6 @@ async def enter(wire: Wire, node: Node, settings: SshSettings) -> Finding:
     for _ in range(TRIES - 1):
         if not isinstance(outcome, NotStarted) or not outcome.retryable:
             break
-        await asyncio.sleep(settings.backoff_limit / 2)
         outcome = await wire.run(node, hello)
     return judge_entry(outcome, node, settings.key_file, settings.known_hosts)
 

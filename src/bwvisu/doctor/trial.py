@@ -23,11 +23,18 @@ _CLEAN = (
     PRELUDE
     + """\
 rm -f -- "$HOME/.bwvisu/$2".*
-rmdir -- "$HOME/.bwvisu" 2>/dev/null
 end ok
 """
 )
 """Arguments: sudo (unused), file.  Removes what the fence of the doctor's keeps there."""
+_LEAVE = (
+    PRELUDE
+    + """rmdir -- "$HOME/.bwvisu" 2>/dev/null
+end ok
+"""
+)
+"""Arguments: sudo (unused).  Removes the folder where nothing is in it; not while another gateway of the same host is
+examined, which may be about to put something there."""
 SECONDS = 45.0
 """For each command; a busy machine may take long, and one that hangs is told by its login."""
 
@@ -38,11 +45,13 @@ class Trial:
     def __init__(self, wire: Wire, node: Node, gateway: Gateway, policy: ForwardPolicy) -> None:
         self._shell = SshGatewayShell(wire, {gateway.name: node})
         self._gateway, self._policy = gateway, policy
+        self._touched = False
         self._guard = Guard(gateway, INSTALLATION, FENCE)
         self._frame = frame(policy, gateway.family)
 
     async def look(self) -> Listing | Fenced | Unanswered:
         """What its filters hold."""
+        self._touched = True
         return remote.read_look(await self._run(remote.look(self._guard, self._frame.name)))
 
     async def clean(self) -> str:
@@ -50,6 +59,11 @@ class Trial:
         why = await self.remove()
         answer = await self._run(Remote(_CLEAN, self._guard.args()[:2], b""))
         return why or (answer.reason if isinstance(answer, NoAnswer) else "")
+
+    async def leave(self) -> None:
+        """Behind all trials: remove the folder where no service had one."""
+        if self._touched:
+            await self._run(Remote(_LEAVE, self._guard.args()[:1], b""))
 
     async def addresses(self, name: str) -> tuple[list[str], list[str]] | Unanswered:
         """A compute node's, as the gateway knows them; and those of them that lie within the compute networks."""
