@@ -89,3 +89,12 @@ def test_a_key_is_in_the_pods_of_its_role_alone(judged: Mapping[str, Release]) -
 
 def test_services_keep_the_addresses_of_those_who_ask(judged: Mapping[str, Release]) -> None:
     assert only(judged["tls-everywhere"], "Service", "keyhole")["spec"]["externalTrafficPolicy"] == "Local"
+
+
+def test_metrics_are_for_those_who_watch(judged: Mapping[str, Release]) -> None:
+    release = judged["high-availability"]
+    for role in ("keyhole", "reconciler"):
+        (policy,) = policies(release, role)
+        (rule,) = [rule for rule in policy["ingress"] if {"port": "metrics"} in rule["ports"]]
+        assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert "metrics" not in {port["name"] for port in only(release, "Service", "keyhole")["spec"]["ports"]}

@@ -6,7 +6,7 @@ from itertools import pairwise
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from bwvisu.domain.job import JobSpec, JobStatus, Moment
-from bwvisu.domain.lifecycle import Phase, State
+from bwvisu.domain.lifecycle import Outcome, Phase, State
 from bwvisu.domain.observation import NotStarted, Refused, SubmitResult, Submitted
 from bwvisu.metrics import PATIENT
 from bwvisu.reconcilers.trail import entered
@@ -51,7 +51,13 @@ class JobMetrics:
         )
 
     def of(self, cluster: str) -> "ClusterJobMetrics":
-        """One cluster's."""
+        """One cluster's.  What has never happened is told as 0: Prometheus does not see a first time otherwise."""
+        for result in ("submitted", "refused", "not-started", "unknown"):
+            self.submissions.labels(cluster, result)
+        for result in ("adopted", "absent", "ended"):
+            self.resolved.labels(cluster, result)
+        for outcome in Outcome:
+            self.finished.labels(cluster, outcome.value)
         return ClusterJobMetrics(self, cluster)
 
 

@@ -125,8 +125,14 @@ class PassMetrics:
 
     def passed(self, cluster: str, loop: str, passed: Pass) -> None:
         """Count one."""
-        failed = "failed" if isinstance(passed.failure, BwvisuError) else "defect"
-        self._count.labels(cluster, loop, failed if passed.failure else "done").inc()
+        failed = isinstance(passed.failure, BwvisuError)
+        happened = {
+            "done": passed.failure is None,
+            "failed": failed,
+            "defect": passed.failure is not None and not failed,
+        }
+        for result, whether in happened.items():
+            self._count.labels(cluster, loop, result).inc(whether)
         self._seconds.labels(cluster, loop).observe(passed.seconds)
 
 
