@@ -15,10 +15,13 @@ from bwvisu.roles.web import run_web
 from bwvisu.settings import MetricsSettings
 
 
-async def run_endpoint(base: Base, settings: MetricsSettings | None, registry: CollectorRegistry) -> None:
-    """Serve it until cancelled; without settings there is nothing to serve."""
+async def run_endpoint(base: Base, settings: MetricsSettings | None, registry: CollectorRegistry, key: str) -> None:
+    """Serve it until cancelled; without settings there is nothing to serve.
+
+    ``key``: one that this role may read; it need not be there.
+    """
     if settings is not None:
-        app = endpoint(registry, lambda: base.store.get(base.keys.installation))
+        app = endpoint(registry, lambda: base.store.get(key))
         await run_web(app, host=settings.host, port=settings.port, tls=None)
 
 

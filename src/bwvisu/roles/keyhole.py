@@ -25,7 +25,7 @@ async def run_keyhole(base: Base) -> None:
     registry = base.registry()
     count_keyhole(app, registry, base.random).watch("forwards", forwards)
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_endpoint(base, settings.metrics, registry))
+        group.create_task(run_endpoint(base, settings.metrics, registry, base.keys.secret("readyz")))
         group.create_task(forwards.run())
         group.create_task(
             run_web(

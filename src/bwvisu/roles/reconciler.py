@@ -31,7 +31,7 @@ async def run_reconciler(base: Base) -> None:
         await run_term(base, drawn, leadership, metrics)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_endpoint(base, base.settings.leader.metrics, registry))
+        group.create_task(run_endpoint(base, base.settings.leader.metrics, registry, base.keys.installation))
         await election.run(lead)
 
 
