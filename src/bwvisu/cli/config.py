@@ -63,3 +63,36 @@ def haproxy(
     from bwvisu.settings import load  # noqa: PLC0415
 
     typer.echo(asyncio.run(configuration(load(config), cluster, gateway, bind, group, folder)), nl=False)
+
+
+@app.command()
+def etcd_roles(
+    config: ConfigFile = None,
+    *,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Carry it out instead, as whoever the options below say.")
+    ] = False,
+    cert_file: Annotated[Path | None, typer.Option(help="Certificate of etcd's root, PEM.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="Or: the password of etcd's root.")] = None,
+    all_in_one: Annotated[
+        bool, typer.Option("--all", help="Also for the role `all`, one process for everything.")
+    ] = False,
+) -> None:
+    """Print what gives each role a user of etcd with just the rights that it needs; it changes no other user.
+
+    The users are bwvisu-api, bwvisu-keyhole and bwvisu-reconciler, known by the common name of their certificates.
+    May be repeated: rights that a role does not need any more are taken away by --apply.
+    """
+    from bwvisu.adapters.rights import Role  # noqa: PLC0415
+    from bwvisu.roles import rights  # noqa: PLC0415
+    from bwvisu.settings import load  # noqa: PLC0415
+
+    etcd = load(config).etcd
+    roles = (*rights.SEPARATE, *((Role.ALL,) if all_in_one else ()))
+    if not apply:
+        typer.echo("\n".join(rights.commands(etcd.prefix, roles)))
+        return
+    changed = asyncio.run(rights.settle(rights.as_root(etcd, cert_file, key_file, password_file), roles))
+    for role, number in changed.items():
+        typer.echo(f"{rights.user_of(role)}: {number} rights changed")

@@ -11,13 +11,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from bwvisu.adapters.etcd import Absent, Credentials, Etcd, EtcdTls, Put, Store
 from bwvisu.adapters.records import Keys, decode, encode
 from bwvisu.adapters.ssh import SshPool, SshSettings, Wire
+from bwvisu.adapters.vault import Vault, read_vault
 from bwvisu.domain.cluster import Installation
 from bwvisu.errors import OperatorError
 from bwvisu.reconcilers.leadership import Candidate
 from bwvisu.settings import EtcdSettings, Settings
+
+log = structlog.get_logger(__name__)
 
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -47,13 +52,18 @@ class Base:
     random: Callable[[int], bytes] = secrets.token_bytes
     """So many bytes that nobody can guess."""
     connect: Callable[[SshSettings], Wire] = SshPool
+    vault: Vault = field(default_factory=Vault)
+    """Seals and opens secrets of jobs."""
 
 
 @asynccontextmanager
 async def base(settings: Settings) -> AsyncIterator[Base]:
-    """Open the store."""
+    """Open the store and the vault."""
+    vault = read_vault(settings.secrets.key_files)
+    if not vault.sealing:
+        log.warning("secrets of jobs are stored in the clear", cure="secrets.key_files")
     async with open_store(settings.etcd) as store:
-        yield Base(settings, store, Keys(settings.etcd.prefix))
+        yield Base(settings, store, Keys(settings.etcd.prefix), vault=vault)
 
 
 def open_store(settings: EtcdSettings) -> Etcd:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from bwvisu.sandbox.render import File
 from bwvisu.sandbox.runner import SandboxError, check
@@ -52,7 +53,10 @@ def read(name: str) -> tuple[Topology, bool] | None:
         state = json.loads((folder_of(name) / "state.json").read_text())
     except FileNotFoundError:
         return None
-    return Topology(state["number"], Options(**state["options"])), state["complete"]
+    options: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in state["options"].items()
+    }
+    return Topology(state["number"], Options(**options)), state["complete"]
 
 
 def write(topology: Topology, *, complete: bool) -> None:

@@ -28,6 +28,7 @@ from bwvisu.settings.models import (
     MailSettings,
     RateSettings,
     RetentionSettings,
+    SecretsSettings,
     Settings,
     TokenSettings,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "PortalSettings",
     "RateSettings",
     "RetentionSettings",
+    "SecretsSettings",
     "ServerTlsSettings",
     "Settings",
     "SettingsError",

@@ -177,6 +177,14 @@ class RetentionSettings(Section):
     """A finished job is shown for so long, then everything of it is forgotten."""
 
 
+class SecretsSettings(Section):
+    """How the secrets of jobs lie in etcd."""
+
+    key_files: tuple[Path, ...] = ()
+    """Keys of `bwvisu secrets create-key`, a file for each: the first seals, all of them open; none: secrets are stored
+    as they are, which each role warns of."""
+
+
 class MailSettings(Section):
     """Mail to those who want to be told of their jobs; sent by the leader."""
 
@@ -237,6 +245,8 @@ class Settings(BaseSettings):
     """What can be started."""
     retention: RetentionSettings = RetentionSettings()
     """How long things are kept."""
+    secrets: SecretsSettings = SecretsSettings()
+    """How the secrets of jobs lie in etcd."""
     mail: MailSettings | None = None
     """Mail to those who want to be told of their jobs; none: it is not sent."""
     portal: PortalSettings | None = None
