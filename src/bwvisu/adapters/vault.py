@@ -2,8 +2,7 @@
 
 A sealed secret names its key (4 bytes of the key's SHA-256), so that keys can be changed while jobs run, and is
 bound to its job, so that nobody who writes to etcd can give one job another's.  Who has no keys stores secrets as
-they are; such
-records stay readable for ever, and `bwvisu secrets rotate` seals them.
+they are; such records stay readable for ever, and `bwvisu secrets rotate` seals them.
 """
 
 import base64

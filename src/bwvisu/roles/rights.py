@@ -32,7 +32,7 @@ async def settle(root: EtcdSettings, roles: Collection[Role] = SEPARATE) -> Mapp
     """
     keys = Keys(root.prefix)
     async with open_store(root) as store:
-        return {role: await store.settle(user_of(role), permissions(keys, role)) for role in roles}
+        return {role: await store.settle(user_of(role), keys.root, permissions(keys, role)) for role in roles}
 
 
 def as_root(etcd: EtcdSettings, cert: Path | None, key: Path | None, password: Path | None) -> EtcdSettings:

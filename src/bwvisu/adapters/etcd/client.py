@@ -125,9 +125,9 @@ class Etcd:
         connection = self._connection
         return tuple(await asyncio.gather(*(_ask(member, connection.timeout) for member in connection.members)))
 
-    async def settle(self, user: str, wanted: Collection[users.Permission], password: str | None = None) -> int:
+    async def settle(self, user: str, below: str, wanted: Collection[users.Permission]) -> int:
         """Let a user of etcd have just these rights; see `users.settle`.  Needs root's rights once users count."""
-        return await users.settle(self._connection, user, wanted, password)
+        return await users.settle(self._connection, user, below, wanted)
 
 
 async def _ask(member: Member, patience: float) -> MemberHealth:

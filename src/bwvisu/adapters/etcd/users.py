@@ -43,23 +43,22 @@ class Permission:
         return (wire.to_bytes(self.where), b"") if isinstance(self.where, str) else wire.bounds(self.where)
 
 
-async def settle(connection: Connection, user: str, wanted: Collection[Permission], password: str | None) -> int:
-    """Let ``user`` exist, with a role of the same name that has just the rights wanted; returns how many changed.
+async def settle(connection: Connection, user: str, below: str, wanted: Collection[Permission]) -> int:
+    """Let ``user`` exist, with a role of the same name that has just these rights; returns how many of them changed.
 
-    Without a password nobody can log in as it: it is known by the name in its client certificate.  A password that is
-    there stays as it is.  Rights that lie outside the first and last wanted key stay, too: several installations may
-    share users.  Raises EtcdRefused, EtcdUnavailable.
+    A new user has no password: it is known by the name in its client certificate; one that is there stays as it is.
+    Rights to keys outside of the prefix ``below`` stay, too: several installations may share users.
+    Raises EtcdRefused, EtcdUnavailable.
     """
-    options = rpc.UserAddOptions(no_password=password is None)
-    added = rpc.AuthUserAddRequest(name=user, password=password or "", options=options)
+    options = rpc.UserAddOptions(no_password=True)
+    added = rpc.AuthUserAddRequest(name=user, options=options)
     await _unless_there(connection, "UserAdd", added, "user name already exists")
     await _unless_there(connection, "RoleAdd", rpc.AuthRoleAddRequest(name=user), "role name already exists")
     held = await _call(connection, "RoleGet", rpc.AuthRoleGetRequest(role=user))
     have = {(bytes(each.key), bytes(each.range_end)): each.permType for each in held.perm}
     want = {each.bounds: _kind(each.access) for each in wanted}
     grants = [bounds for bounds, kind in want.items() if have.get(bounds) != kind]
-    lowest, highest = min(first for first, _ in want), max(end or first for first, end in want)
-    stale = [bounds for bounds in have if bounds not in want and lowest <= bounds[0] < highest]
+    stale = [bounds for bounds in have if bounds not in want and bounds[0].startswith(wire.to_bytes(below))]
     for key, end in stale:
         request = rpc.AuthRoleRevokePermissionRequest(role=user, key=key, range_end=end)
         await _call(connection, "RoleRevokePermission", request)
