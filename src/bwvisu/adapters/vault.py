@@ -60,7 +60,7 @@ class Vault:
             )
         try:
             return key.decrypt(nonce, sealed, job_id.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: cut off
             raise OperatorError(f"the sealed secret of job {job_id} was changed or belongs to another job") from error
 
     def settled(self, stored: bytes) -> bool:

@@ -1,6 +1,7 @@
 """``bwvisu config``: check and show the settings, and what follows from them on a gateway."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,12 +21,15 @@ ConfigFile = Annotated[
 def check(config: ConfigFile = None) -> None:
     """Read the settings and say of every fault where it is; exit code 4 where there is one.
 
-    Files that cannot be read from here are warned of: the service may run elsewhere, or as somebody else.
+    Files that cannot be read from here are warned of: the service may run elsewhere, or as somebody else.  So are
+    tokens that have expired, or will within 30 days.
     """
-    from bwvisu.settings import load, settings_path, unreadable_files  # noqa: PLC0415 pydantic takes 0.3 s
+    from bwvisu.settings import expired_tokens, load, settings_path, unreadable_files  # noqa: PLC0415 takes 0.3 s
 
     settings = load(config)
     for line in unreadable_files(settings):
+        typer.secho(f"warning: {line}", fg="yellow", err=True)
+    for line in expired_tokens(settings.api.tokens, datetime.now(UTC)):
         typer.secho(f"warning: {line}", fg="yellow", err=True)
     names = ", ".join(settings.clusters)
     typer.echo(f"{settings_path(config)}: good; clusters: {names}; tokens: {len(settings.api.tokens)}")

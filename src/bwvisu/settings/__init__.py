@@ -20,7 +20,6 @@ from bwvisu.settings.load import DEFAULT_PATH, SettingsError, load, settings_pat
 from bwvisu.settings.models import (
     ApiSettings,
     ApplicationSettings,
-    BasicSettings,
     EtcdSettings,
     EtcdTlsSettings,
     KeyholeSettings,
@@ -30,10 +29,10 @@ from bwvisu.settings.models import (
     RetentionSettings,
     SecretsSettings,
     Settings,
-    TokenSettings,
 )
 from bwvisu.settings.portal import LdapAuth, LocalAuth, LocalUser, OidcAuth, PortalSettings, SiteSettings, UserMapping
 from bwvisu.settings.tls import ServerTlsSettings
+from bwvisu.settings.tokens import BasicSettings, TokenSettings, expired_tokens
 
 __all__ = [
     "DEFAULT_PATH",
@@ -67,6 +66,7 @@ __all__ = [
     "TokenSettings",
     "UserMapping",
     "UserSettings",
+    "expired_tokens",
     "load",
     "settings_path",
     "unreadable_files",

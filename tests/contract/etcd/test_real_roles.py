@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bwvisu.adapters.etcd import Absent, Access, Committed, Etcd, EtcdRefused, EtcdTls, Permission, Put, Span
+from bwvisu.adapters.etcd import Absent, Access, Committed, Etcd, EtcdRefused, EtcdTls, Keyspace, Permission, Put, Span
 from bwvisu.adapters.records import Keys
 from bwvisu.adapters.rights import KINDS, SINGLE, Role, permissions
 from bwvisu.roles.rights import commands, settle, user_of
@@ -113,7 +113,11 @@ async def test_whoever_is_none_of_them_may_do_nothing(guarded: Guarded, name: st
 
 async def test_the_watches_of_each_role_are_allowed_and_others_are_not(guarded: Guarded) -> None:
     specs_to_users = Span(KEYS.kind("specs"), KEYS.kind("users"))
-    needed = {Role.API: specs_to_users, Role.KEYHOLE: KEYS.kind("forwards"), Role.RECONCILER: KEYS.root}
+    needed: dict[Role, Keyspace] = {
+        Role.API: specs_to_users,
+        Role.KEYHOLE: KEYS.kind("forwards"),
+        Role.RECONCILER: KEYS.root,
+    }
     refused = {Role.API: KEYS.root, Role.KEYHOLE: KEYS.kind("status")}
     for role, keys in needed.items():
         async with guarded.as_user(user_of(role)) as etcd, guarded.as_user("root") as root:
