@@ -67,9 +67,9 @@ def permissions(keys: Keys, role: Role) -> tuple[Permission, ...]:
     """What the etcd user of a role needs below the prefix of ``keys``, and no more; in the order of the keys."""
     if role is Role.ALL:
         return _united(each for part in Role if part is not Role.ALL for each in permissions(keys, part))
-    kinds: dict[Span | str, Kind] = {Span.of(keys.kind(name)): kind for name, kind in KINDS.items()}
-    kinds |= {keys.root + name: kind for name, kind in SINGLE.items()}
-    found = [Permission(where, _access(kind, role)) for where, kind in kinds.items() if _access(kind, role)]
+    kinds = {keys.kind(name): kind for name, kind in KINDS.items()}
+    kinds |= {keys.root + name: kind for name, kind in SINGLE.items()}  # mirrors look at them as at a prefix
+    found = [Permission(Span.of(where), _access(kind, role)) for where, kind in kinds.items() if _access(kind, role)]
     if role is Role.RECONCILER:
         found.append(Permission(Span.of(keys.root), Access.READ))
     if role is Role.API:
@@ -85,7 +85,7 @@ def _access(kind: Kind, role: Role) -> Access:
 
 
 def _united(found: Iterable[Permission]) -> tuple[Permission, ...]:
-    united: dict[Span | str, Access] = {}
+    united: dict[Span, Access] = {}
     for each in found:
         united[each.where] = united.get(each.where, Access.NONE) | each.access
     return tuple(Permission(where, united[where]) for where in sorted(united, key=str))

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from bwvisu.adapters.etcd import Permission, Span
+from bwvisu.adapters.etcd import Permission
 from bwvisu.adapters.records import Keys
 from bwvisu.adapters.rights import Role, permissions
 from bwvisu.roles.base import open_store
@@ -58,6 +58,6 @@ def commands(prefix: str, roles: Collection[Role] = SEPARATE) -> Iterator[str]:
 
 def _where(permission: Permission) -> str:
     where = permission.where
-    if isinstance(where, Span) and where.first == where.last:
+    if where.first == where.last:
         return f"--prefix {shlex.quote(where.first)}"
-    return " ".join(shlex.quote(end.decode()) for end in permission.bounds if end)
+    return " ".join(shlex.quote(end.decode()) for end in permission.bounds)

@@ -132,6 +132,17 @@ async def test_the_watches_of_each_role_are_allowed_and_others_are_not(guarded: 
                     await anext(etcd.watch(refused[role], 1))
 
 
+async def test_what_the_api_mirrors_beside_it_can_be_listed_and_watched(guarded: Guarded) -> None:
+    """As a mirror does, which takes each for a prefix."""
+    async with guarded.as_user(user_of(Role.API)) as etcd, guarded.as_user("root") as root:
+        for keys in (KEYS.installation, KEYS.kind("clusters")):
+            watch = etcd.watch(keys, (await etcd.list(keys)).revision + 1)
+            batch = asyncio.ensure_future(anext(watch))
+            await root.commit([], [Put(f"{keys}", b"x")])
+            assert len((await batch).events) == 1
+            await watch.aclose()
+
+
 async def test_leadership_is_the_reconcilers_and_its_lease_nobody_elses(guarded: Guarded) -> None:
     async with guarded.as_user(user_of(Role.RECONCILER)) as leader, guarded.as_user("root") as root:
         await root.commit([], [Put(KEYS.leader, b"before")])

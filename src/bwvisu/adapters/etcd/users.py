@@ -32,15 +32,15 @@ class Access(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One right: ``where`` is a single key, or a span of them."""
+    """One right."""
 
-    where: Span | str
+    where: Span
     access: Access
 
     @property
     def bounds(self) -> tuple[bytes, bytes]:
-        """First key and the end, which does not belong to it; an empty end for a single key."""
-        return (wire.to_bytes(self.where), b"") if isinstance(self.where, str) else wire.bounds(self.where)
+        """The first key, and the end, which does not belong to it."""
+        return wire.bounds(self.where)
 
 
 async def settle(connection: Connection, user: str, below: str, wanted: Collection[Permission]) -> int:
