@@ -152,6 +152,9 @@ async def test_leadership_is_the_reconcilers_and_its_lease_nobody_elses(guarded:
         with pytest.raises(subprocess.CalledProcessError) as refused:
             _shell([f"etcdctl lease revoke {lease.id:x}"], guarded.met_by(keyhole))
         assert "permission denied" in refused.value.stderr.decode()
+        with pytest.raises(subprocess.CalledProcessError) as refused:  # it would hold everything, secrets included
+            _shell([f"etcdctl snapshot save {guarded.folder}/stolen"], guarded.met_by(keyhole))
+        assert "permission denied" in refused.value.stderr.decode()
         await lease.keep_alive()
         await lease.revoke()
         assert await leader.get(KEYS.leader) is None
