@@ -2,8 +2,8 @@
 
 usage: audit.py
 
-Exit code 0: none is known; 1: some are, one line for each package; 2: the service could not be asked, so that nothing is
-known.
+Exit code 0: none is known; 1: some are, one line for each package; 2: the service could not be asked, so that nothing
+is known.
 The service is that of pip-audit and `uv audit`, which do not know npm's locks; `OSV_URL` names a mirror of it.
 """
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,11 @@ def read(name: str) -> tuple[Topology, bool] | None:
         state = json.loads((folder_of(name) / "state.json").read_text())
     except FileNotFoundError:
         return None
+    known = {field.name for field in fields(Options)}  # another release's instance may have options of its own
     options: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in state["options"].items()
+        name: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
+        for name, value in state["options"].items()
+        if name in known
     }
     return Topology(state["number"], Options(**options)), state["complete"]
 
