@@ -56,7 +56,7 @@ KINDS: Mapping[str, Kind] = {
     "requests": Kind(_KEYHOLE, of_a_job=True),
     "reports": Kind(_KEYHOLE, _API, of_a_job=True),
 }
-SINGLE: Mapping[str, Kind] = {"installation": Kind(_LEADER, _API), "leader": Kind(_LEADER)}
+SINGLE: Mapping[str, Kind] = {"installation": Kind(_LEADER, _API | _KEYHOLE), "leader": Kind(_LEADER)}
 """Records of which there is one."""
 
 _WATCHED_TOGETHER = ("specs", "users")
