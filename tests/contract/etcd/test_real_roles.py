@@ -203,7 +203,7 @@ def test_the_table_of_the_records_says_the_same() -> None:
     rows = re.findall(r"^``([a-z]+)(?:/[^`]*)?`` +(.*?)  ", text, re.MULTILINE)
     words = {"api": {Role.API}, "leader": {Role.RECONCILER}, "leadership": {Role.RECONCILER}, "keyhole": {Role.KEYHOLE}}
     words |= {"this replica of api": {Role.API}, "api and leader": {Role.API, Role.RECONCILER}}
-    words |= dict.fromkeys(("whoever comes first", "first, then leader"), {Role.RECONCILER})
+    words |= {each: {Role.RECONCILER} for each in ("whoever comes first", "first, then leader")}
     table = {**KINDS, **SINGLE}
     assert {name: words[writer] for name, writer in rows} == {name: set(kind.writers) for name, kind in table.items()}
 
