@@ -59,10 +59,15 @@ async def test_an_administrator_settles_rights_and_changes_keys(guarded: Guarded
     async with guarded.as_user(user_of(Role.API)) as etcd:
         await etcd.commit([], [Put(KEYS.secret("job"), b"s" * 32)])
         key = tmp_path / "key"
-        made = [PROGRAM, "secrets", "create-key"]
-        key.write_text(subprocess.run(made, env=environment(), check=True, capture_output=True, text=True).stdout)
+        key.write_text(created())
         done = run(guarded, "secrets", "rotate", "--json", keys=[key])
         assert json.loads(done.stdout) == {"sealed": 1, "secrets": 1}, done.stderr
         entry = await etcd.get(KEYS.secret("job"))
         assert entry is not None
         assert read_vault([key]).open("job", entry.value) == b"s" * 32
+
+
+def created() -> str:
+    """A key, as the program prints it."""
+    made: list[str | Path] = [PROGRAM, "secrets", "create-key"]
+    return subprocess.run(made, env=environment(), check=True, capture_output=True, text=True).stdout
