@@ -9,16 +9,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
-from bwvisu.adapters.etcd import Absent, Credentials, Etcd, EtcdTls, Put, Store
+from bwvisu.adapters.etcd import Absent, Credentials, Etcd, EtcdTls, MeasuredStore, Put, Store
 from bwvisu.adapters.records import Keys, decode, encode
 from bwvisu.adapters.ssh import SshPool, SshSettings, Wire
 from bwvisu.adapters.vault import Vault, read_vault
 from bwvisu.domain.cluster import Installation
 from bwvisu.errors import OperatorError
+from bwvisu.metrics import with_process
 from bwvisu.reconcilers.leadership import Candidate
 from bwvisu.settings import EtcdSettings, Settings
 
@@ -54,6 +57,12 @@ class Base:
     connect: Callable[[SshSettings], Wire] = SshPool
     vault: Vault = field(default_factory=Vault)
     """Seals and opens secrets of jobs."""
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """What the process counts, whatever roles it runs; a role has a registry of its own beside it."""
+
+    def registry(self) -> CollectorRegistry:
+        """A role's registry, which shows the process's as well."""
+        return with_process(self.metrics)
 
 
 @asynccontextmanager
@@ -62,8 +71,19 @@ async def base(settings: Settings) -> AsyncIterator[Base]:
     vault = read_vault(settings.secrets.key_files)
     if not vault.sealing:
         log.warning("secrets of jobs are stored in the clear", cure="secrets.key_files")
+    metrics = process_metrics()
     async with open_store(settings.etcd) as store:
-        yield Base(settings, store, Keys(settings.etcd.prefix), vault=vault)
+        keys = Keys(settings.etcd.prefix)
+        yield Base(settings, MeasuredStore(store, metrics), keys, vault=vault, metrics=metrics)
+
+
+def process_metrics() -> CollectorRegistry:
+    """What is known of any process of ours: its memory, processor time and files, and which release it is."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    release = Gauge("bwvisu_build_info", "1, with the release that runs", ["version"], registry=registry)
+    release.labels(version("bwvisu")).set(1)
+    return registry
 
 
 def open_store(settings: EtcdSettings) -> Etcd:

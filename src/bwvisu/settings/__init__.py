@@ -31,7 +31,7 @@ from bwvisu.settings.models import (
     Settings,
 )
 from bwvisu.settings.portal import LdapAuth, LocalAuth, LocalUser, OidcAuth, PortalSettings, SiteSettings, UserMapping
-from bwvisu.settings.tls import ServerTlsSettings
+from bwvisu.settings.tls import MetricsSettings, ServerTlsSettings
 from bwvisu.settings.tokens import BasicSettings, TokenSettings, expired_tokens
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "LocalAuth",
     "LocalUser",
     "MailSettings",
+    "MetricsSettings",
     "NodeSettings",
     "OidcAuth",
     "PortalSettings",

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bwvisu.settings.cluster import ClusterSettings
 from bwvisu.settings.portal import PortalSettings
-from bwvisu.settings.tls import ServerTlsSettings, TrustedProxies
+from bwvisu.settings.tls import MetricsSettings, ServerTlsSettings, TrustedProxies
 from bwvisu.settings.tokens import BasicSettings, TokenSettings, repeated, unique_tokens
 from bwvisu.settings.types import Duration, Endpoint, Name, Port, Section, Text, Url, WholeSeconds, matching
 
@@ -107,6 +107,8 @@ class KeyholeSettings(Section):
     """URLs as compute nodes reach it, tried in turn; a cluster may have its own `keyhole_urls`."""
     ca_file: Path | None = None
     """Authority that compute nodes shall trust for these URLs; it travels in the batch script."""
+    metrics: MetricsSettings | None = None
+    """Where Prometheus asks it, which no job need reach; none: nowhere."""
 
 
 class LeaderSettings(Section):
@@ -114,6 +116,8 @@ class LeaderSettings(Section):
 
     ttl: WholeSeconds = 10
     """Seconds after which a leader that fell silent is replaced; a whole number."""
+    metrics: MetricsSettings | None = None
+    """Where Prometheus and probes ask each reconciler; none: nowhere, and it listens on nothing."""
 
 
 class ApplicationSettings(Section):
