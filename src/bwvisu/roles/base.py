@@ -73,8 +73,8 @@ async def base(settings: Settings) -> AsyncIterator[Base]:
         log.warning("secrets of jobs are stored in the clear", cure="secrets.key_files")
     metrics = process_metrics()
     async with open_store(settings.etcd) as store:
-        measured = MeasuredStore(store, metrics)
-        yield Base(settings, measured, Keys(settings.etcd.prefix), metrics=metrics, vault=vault)
+        keys = Keys(settings.etcd.prefix)
+        yield Base(settings, MeasuredStore(store, metrics), keys, vault=vault, metrics=metrics)
 
 
 def process_metrics() -> CollectorRegistry:

@@ -62,9 +62,14 @@ def guarded() -> Iterator[Guarded]:
     """The users have come by their rights as an administrator gives them: by the lines that we print."""
     with EtcdCluster(tls=True) as cluster:
         place = Guarded(cluster)
-        lines = [*commands(KEYS.prefix), "etcdctl user add root --no-password", "etcdctl user grant-role root root"]
-        _shell([*lines, "etcdctl auth enable"], place.root)
+        know_the_roles(place)
         yield place
+
+
+def know_the_roles(place: Guarded) -> None:
+    """Make users and rights, then have them count."""
+    lines = [*commands(KEYS.prefix), "etcdctl user add root --no-password", "etcdctl user grant-role root root"]
+    _shell([*lines, "etcdctl auth enable"], place.root)
 
 
 def _shell(lines: list[str], root: EtcdSettings) -> None:
