@@ -72,7 +72,7 @@ FAULTS: Mapping[str, Fault] = {
     "26": Fault("a job ends while a viewer is connected", "cut; nobody reaches the next tenant"),
     "27": Fault("a command node takes connections and hangs", "the next one is asked; no double submission"),
     "28": Fault("the wall clock jumps an hour", "deadlines are monotonic; nothing expires in bulk"),
-    "29": Fault("a rolling upgrade", "unknown fields survive; no downtime", "two released versions (issue 8)"),
+    "29": Fault("a rolling upgrade", "unknown fields survive; no downtime"),
     "30": Fault("500 jobs within 10 s", "all run; squeue calls as before; few gateway transactions"),
     "31": Fault("1,000 event streams reconnect", "resume or one resync; no job missed"),
     "32": Fault("a user vanishes; a token is revoked", "a clear state and reason"),
