@@ -27,6 +27,7 @@ _COMMANDS = {
     "token": "tokens",
     "portal": "portal",
     "config": "config",
+    "state": "state",
     "doctor": "doctor",
     "sandbox": "sandbox",
     "openapi": "openapi",
