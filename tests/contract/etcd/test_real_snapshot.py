@@ -12,6 +12,10 @@ LARGE = 3 * 2**20
 """More than one message of gRPC, in some values."""
 
 
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def test_a_backup_is_taken_back_by_etcdctl(tmp_path: Path) -> None:
     backup = tmp_path / "bwvisu.snapshot"
     with EtcdCluster() as cluster:
@@ -23,7 +27,7 @@ async def test_a_backup_is_taken_back_by_etcdctl(tmp_path: Path) -> None:
             with pytest.raises(FileExistsError):
                 await etcd.save(backup)
         assert (size, stat.S_IMODE(backup.stat().st_mode)) == (backup.stat().st_size, 0o600)
-        assert list(tmp_path.iterdir()) == [backup]
+        assert files(tmp_path) == [backup]
         (member,) = cluster.members
         member.kill()
         member.lose_data()
@@ -42,4 +46,4 @@ async def test_only_root_may_where_etcd_asks_for_passwords(tmp_path: Path) -> No
                 await etcd.save(tmp_path / "refused")
         async with Etcd(cluster.endpoints, credentials=Credentials("root", ROOT_PASSWORD)) as etcd:
             await etcd.save(tmp_path / "kept")
-    assert list(tmp_path.iterdir()) == [tmp_path / "kept"]
+    assert files(tmp_path) == [tmp_path / "kept"]
