@@ -1,6 +1,7 @@
 """etcd is lost and restored from ``bwvisu state backup``, on the real cluster: three members over TLS."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,8 +38,10 @@ def lose_and_restore(box: Sandbox, backup: Path) -> None:
         argv = dict(zip(own := member_argv(box.topology, member), own[1:], strict=False))
         kept = ("--name", "--initial-cluster", "--initial-cluster-token", "--initial-advertise-peer-urls", "--data-dir")
         options = [word for option in kept for word in (option, argv[option])]
+        shutil.copy(backup, box.folder / "hosts" / member)
         as_root(box, member, ["rm", "-rf", DATA])
-        as_root(box, member, ["env", "ETCDCTL_API=3", "etcdctl", "snapshot", "restore", str(backup), *options])
+        file = f"/run/disk/{backup.name}"
+        as_root(box, member, ["env", "ETCDCTL_API=3", "etcdctl", "snapshot", "restore", file, *options])
     for member in MEMBERS:
         box.start(f"{member}:etcd")
     until(lambda: healthy(box.etcd), 90, "all members commit")
@@ -60,7 +63,7 @@ def resumed(world: Scene, last_id: str) -> tuple[str, Any]:
 
 def test_fault_35a_gateways_and_event_streams_go_on_after_a_restore(spare: str, tmp_path: Path) -> None:
     with Sandbox.up(Options(name=spare, etcd=3)) as box, scene(box, tmp_path / "service", *ROLES) as world:
-        backup = box.folder / "bwvisu.snapshot"
+        backup = tmp_path / "bwvisu.snapshot"
         world.lead("first")
         old = world.session()
         done = bwvisu(world.service, "state", "backup", str(backup))

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from bwvisu import logs
 from bwvisu.errors import OperatorError, TryAgain
 from bwvisu.reconcilers.leadership import Election, Leadership
 from bwvisu.reconcilers.restored import Restored, restored
@@ -18,6 +19,7 @@ VACANT_WITHIN = 60.0
 
 async def back_up(settings: Settings, path: Path) -> int:
     """Write a snapshot of etcd to a new file, for its owner only; returns its size in bytes."""
+    logs.configure()  # to standard error: what is printed is for programs
     try:
         async with open_store(settings.etcd) as store:
             return await store.save(path)
@@ -27,6 +29,7 @@ async def back_up(settings: Settings, path: Path) -> int:
 
 async def after_restore(settings: Settings) -> Restored:
     """`restored`, as the one that leads.  Raises TryAgain where a role still runs and leads."""
+    logs.configure()
     async with base(settings) as opened:
         return await lead_once(opened)
 

@@ -147,9 +147,7 @@ def _cluster(original: _Original, networks: Sequence[IPv4Network | IPv6Network])
     node, ssh = _Node(), _Node()
     todo = "TO DO: the key that is installed on the nodes, and their host keys: ssh-keyscan HOST, then compare them."
     ssh.put("key_file", "/etc/bwvisu/ssh/id_ed25519", todo)
-    ssh.put(
-        "known_hosts", "/etc/bwvisu/ssh/known_hosts", "The original did not compare them; ours cannot be told not to."
-    )
+    ssh.put("known_hosts", "/etc/bwvisu/ssh/known_hosts", "config.json names none; they are always compared here.")
     node.put("ssh", ssh)
     commands = [{"host": each.ip, "port": each.port, "user": each.user} for each in original.command_nodes]
     sudo = "TO DO: its sudo rights become other ones, see `What is asked of each kind of node` in docs/operations.md."
@@ -181,7 +179,7 @@ def _gateways(original: _Original) -> Iterator[Mapping[str, Any]]:
 
 def _forwards(original: _Original) -> _Node:
     node, ports = _Node(), original.keyholed_port_range or _Ports(min=50000, max=60000)
-    told = ["The original ignores our rules and ports: give the two blocks that do not overlap while both run."]
+    told = ["The original knows nothing of our ports: give the two blocks that do not overlap while both run."]
     if original.debug.keyholed_static_forwarding:
         told.append("Not carried over: debug.keyholed-static-forwarding. Ports are always chosen.")
     node.put("port_range", [ports.min, ports.max], *told)
