@@ -81,8 +81,7 @@ FAULTS: Mapping[str, Fault] = {
     "35": Fault("etcd is full", "read-only; no crash loop", "the alarm as a metric (issue 8)"),
     "35a": Fault(
         "etcd restored; two installations; names like ours",
-        "nothing foreign is touched",
-        "`bwvisu state restored` (issue 8)",
+        "nothing foreign is touched; gateways and event streams go on after `bwvisu state restored`",
     ),
     "36": Fault("hostile input everywhere", "never executed, never believed; a clear error"),
 }
