@@ -81,6 +81,8 @@ def test_each_cluster_has_its_own_limits_and_choosing_one_keeps_what_was_typed(p
     mine.open("/applications/picky")
     minutes = mine.page.get_by_label("Run time", exact=True)
     expect(minutes).to_have_accessible_description("5 to 120 min")
+    idle = mine.page.get_by_label("Stop when nobody uses it")
+    expect(idle).to_have_accessible_description("After so long without activity. Empty: never. 10 to 10080 min")
     mine.fill({"Run time": "45", "Note": "kept"})
     mine.page.get_by_label("Cluster").select_option("away")
     expect(minutes).to_have_accessible_description("5 to 60 min")

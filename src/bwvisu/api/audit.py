@@ -97,7 +97,7 @@ class AuditTrail:
     def _record(self, action: Action, path: Mapping[str, str], scope: Scope, status: int) -> AuditRecord:
         trail = trail_of(scope)
         principal = trail.principal or self._holder(Headers(scope=scope).get("authorization", ""))
-        job = trail.job or _job_id(path.get("job_id"))
+        job = trail.job or _id(path.get("job_id"))
         return AuditRecord(
             action=action,
             result=_result(status),
@@ -107,6 +107,8 @@ class AuditTrail:
             source=client_of(scope),
             job=job,
             guest=trail.guest if trail.guest is not None and plausible(self._context, trail.guest) else None,
+            entry=trail.entry or _id(path.get("admission_id") or path.get("share_id")),
+            address=trail.address,
             **self._place(path),
             user=self._user(trail, path, job),
             reason=trail.problem,
@@ -128,7 +130,7 @@ class AuditTrail:
         return {"cluster": path["name"], "gateway": path["gateway"]}
 
 
-def _job_id(text: str | None) -> str | None:
+def _id(text: str | None) -> str | None:
     """Only what can be an id: the path is the asker's own text."""
     return text if text is not None and ULID.fullmatch(text) else None
 

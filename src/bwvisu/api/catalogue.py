@@ -30,7 +30,7 @@ clusters = APIRouter(prefix="/api/v1/clusters", tags=["clusters"])
 async def list_applications(context: Services, principal: JobReader) -> Response:
     """Everything that can be started; for administrators also what is broken."""
     administrator = principal.may(Scope.ADMIN)
-    return answer(catalogue_view(context.catalogue, tuple(context.clusters), whole=administrator))
+    return answer(catalogue_view(context.catalogue, context.clusters, whole=administrator))
 
 
 @applications.get(
@@ -42,7 +42,7 @@ async def list_applications(context: Services, principal: JobReader) -> Response
 )
 async def get_application(context: Services, principal: JobReader, name: str) -> Response:  # noqa: ARG001
     """One application, with its parameters as JSON Schema."""
-    return answer(application_view(context.catalogue.get(name), tuple(context.clusters)))
+    return answer(application_view(context.catalogue.get(name), context.clusters))
 
 
 @applications.get(

@@ -72,6 +72,7 @@ _APPLICATION: dict[str, Any] = {
     "cluster_parameters": {},
     "digest": "c8e8275a27f0f9a4a9f9a8e0a1ba2cf6f7e3ac1c6e4c2f3a83e9a2a4f1c1b0d7",
     "view_only": False,
+    "idle_stop_minutes": {"main": 60},
 }
 _CLUSTER: dict[str, Any] = {
     "name": "main",
@@ -134,6 +135,8 @@ _AUDIT: dict[str, Any] = {
     "job": "01m82hndm0zsymx0z7qcwtk89s",
     "user": "alice",
     "guest": None,
+    "entry": None,
+    "address": None,
     "cluster": None,
     "gateway": None,
     "reason": None,

@@ -216,7 +216,7 @@ class ApplicationView(Document):
     category: str
     ports: tuple[PortView, ...]
     clusters: tuple[str, ...]
-    """Where it can run."""
+    """Where it can run, and be reached."""
     parameters: dict[str, Any]
     """JSON Schema (2020-12); the properties are in the order of the form."""
     cluster_parameters: dict[str, dict[str, Any]]
@@ -225,6 +225,9 @@ class ApplicationView(Document):
     """SHA-256 of its bundle."""
     view_only: bool = False
     """It can let in who shall only see."""
+    idle_stop_minutes: dict[str, int] = {}
+    """By cluster where its jobs are stopped once nobody has used them for some time, if the request does not say
+    otherwise: after how long."""
 
 
 class BrokenBundle(Document):

@@ -35,6 +35,10 @@ class AuditEntry(Document):
     """Whose job or preferences they are."""
     guest: str | None
     """The person who is let in by `createShare`."""
+    entry: str | None = None
+    """Id of the admission or share that is made, used or gone."""
+    address: str | None = None
+    """The address or network that is admitted, or no more."""
     cluster: str | None
     gateway: str | None
     reason: str | None

@@ -59,11 +59,12 @@ async def _guesses(request: Request) -> Buckets:
     },
 )
 async def create_admission(
-    request: Request, context: Services, principal: JobConnector, job_id: str, new: NewAdmission
+    request: Request, context: Services, principal: JobConnector, trail: OpenTrail, job_id: str, new: NewAdmission
 ) -> Response:
     """Let new connections pass from an address, where the cluster lets admitted ones pass only; may be repeated."""
     wish = Wish(_address(request, principal, new.address), new.minutes)
     admission, created = await admit(context, principal, job_id, wish)
+    trail.entry, trail.address = admission.id, admission.address
     return answer(admission_view(admission), 201 if created else 200)
 
 
@@ -91,8 +92,8 @@ async def delete_admission(
     context: Services, principal: JobConnector, trail: OpenTrail, job_id: str, admission_id: str
 ) -> Response:
     """Let no more connections pass from there, and cut those that are open; may be repeated."""
-    gone = await revoke(context, principal, job_id, admission_id)
-    trail.guest = gone.user if gone and gone.share is not None else None
+    if gone := await revoke(context, principal, job_id, admission_id):
+        trail.address, trail.guest = gone.address, gone.user if gone.share is not None else None
     return Response(status_code=204)
 
 
@@ -111,6 +112,7 @@ async def create_share(
     trail.guest = new.user
     wanted = service.NewShare(new.user, new.view_only, new.minutes)
     minted = await service.share(context, principal, job_id, wanted)
+    trail.entry = minted.share.id
     return answer(share_view(minted.share, minted.token), 201, Cache_Control="no-store")
 
 
@@ -176,9 +178,12 @@ async def redeem_share(
         again = {"Retry-After": str(seconds)}
         return problem("rate-limited", f"Too many links were tried; ask again in {seconds} s.", headers=again)
     wish = Wish(_address(request, principal, redemption.address))
-    shared, access = await service.redeem(context, principal, redemption.token, wish)
+    entered = await service.redeem(context, principal, redemption.token, wish)
+    shared = entered.shared
     trail.job, trail.user = shared.job.spec.id, shared.job.spec.user
-    return answer(opened_view(shared, access), Cache_Control="no-store")
+    trail.entry = shared.share.id
+    trail.address = entered.admission.address if entered.admission else None
+    return answer(opened_view(shared, entered.access), Cache_Control="no-store")
 
 
 def _address(request: Request, principal: Principal, named: str | None) -> str | None:

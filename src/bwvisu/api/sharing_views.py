@@ -19,12 +19,10 @@ from bwvisu.services.shares import SharedJob
 
 
 def admission_view(admission: Admission) -> AdmissionView:
-    """A single address is shown as one."""
-    network = admission.addresses
-    single = network.num_addresses == 1
+    """From where somebody may come in."""
     return AdmissionView(
         id=admission.id,
-        address=str(network.network_address if single else network),
+        address=admission.address,
         user=admission.user,
         share=admission.share,
         at=admission.at,

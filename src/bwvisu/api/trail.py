@@ -22,6 +22,10 @@ class Trail:
     """Whose thing it is."""
     guest: str | None = None
     """Who is to be let in, or no more."""
+    entry: str | None = None
+    """The admission or share that it is about, by its id; never a link's token."""
+    address: str | None = None
+    """The address or network that is admitted, or no more."""
     problem: str | None = None
     """Slug of the answer, where it is a problem."""
 

@@ -34,6 +34,7 @@ from bwvisu.planning.idle import idle_since, warned
 from bwvisu.services.access import Access
 from bwvisu.services.clusters import Cluster
 from bwvisu.services.listing import Page
+from bwvisu.services.offers import runs_on, usual_idle_stops
 from bwvisu.services.state import Job
 from bwvisu.settings import ClusterSettings, IdleStopSettings
 
@@ -143,10 +144,10 @@ def access_view(access: Access) -> AccessView:
     )
 
 
-def application_view(bundle: Bundle, clusters: tuple[str, ...]) -> ApplicationView:
+def application_view(bundle: Bundle, clusters: Mapping[str, ClusterSettings]) -> ApplicationView:
     """An application; ``clusters`` are all that there are."""
     application = bundle.application
-    allowed = tuple(cluster for cluster in clusters if cluster in (application.clusters or clusters))
+    allowed = runs_on(application, clusters)
     return ApplicationView(
         name=bundle.name,
         title=application.title,
@@ -161,10 +162,11 @@ def application_view(bundle: Bundle, clusters: tuple[str, ...]) -> ApplicationVi
         },
         digest=bundle.digest,
         view_only=application.view_only,
+        idle_stop_minutes=usual_idle_stops(application, {name: clusters[name] for name in allowed}),
     )
 
 
-def catalogue_view(catalogue: Catalogue, clusters: tuple[str, ...], *, whole: bool) -> ApplicationList:
+def catalogue_view(catalogue: Catalogue, clusters: Mapping[str, ClusterSettings], *, whole: bool) -> ApplicationList:
     """Everything that can be started, and with ``whole`` what somebody must mend."""
     items = tuple(application_view(each, clusters) for each in catalogue.all())
     served = {each.name for each in items}

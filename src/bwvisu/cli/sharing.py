@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import quote
 
 import typer
@@ -69,18 +69,8 @@ def admissions(
     missing = _revoke(rest, path, revoke, lambda wanted, each: wanted == each["id"] or _same(wanted, each["address"]))
     for wanted in missing:
         notice(f"{wanted} is not admitted")
-    found = rest.call("GET", path)["items"]
-    if as_json:
-        print_json(found)
-    elif not found and display.on_terminal():
-        hint("No address is admitted.")
-    else:
-        shown = display.columns("ID", "Address", "User", "Until", "Note")
-        for each in found:
-            came = "by a share" if each["share"] else ""
-            cells = (each["id"], each["address"], each["user"], _clock(each), came)
-            shown.add_row(*(Text(plain(cell)) for cell in cells))
-        display.show(shown)
+    entries = _Entries("No address is admitted.", ("ID", "Address", "User", "Until", "Note"), _admission_cells)
+    _list(rest, path, entries, as_json=as_json)
     if missing:
         raise typer.Exit(Exit.REFUSED)
 
@@ -129,18 +119,12 @@ def shares(
     missing = _revoke(rest, path, revoke, lambda wanted, each: wanted in (each["id"], each["user"]))
     for wanted in missing:
         notice(f"it is not shared with {wanted}")
-    found = rest.call("GET", path)["items"]
-    if as_json:
-        print_json(found)
-    elif not found and display.on_terminal():
-        hint("It is shared with nobody.")
-    else:
-        shown = display.columns("ID", "With", "Until", "Note")
-        for each in found:
-            note = "sees only" if each["view_only"] else ""
-            cells = (each["id"], each["user"] or "whoever has the link", _clock(each), note)
-            shown.add_row(*(Text(plain(cell)) for cell in cells))
-        display.show(shown)
+    _list(
+        rest,
+        path,
+        _Entries("It is shared with nobody.", ("ID", "With", "Until", "Note"), _share_cells),
+        as_json=as_json,
+    )
     if missing:
         raise typer.Exit(Exit.REFUSED)
 
@@ -161,6 +145,39 @@ def admit_where_needed(rest: Rest, job_id: str, access: Json) -> Json:
         if error.slug != "too-many" or needs != "admitted":  # it comes in as it is
             raise
     return {**access, "admission": "admitted"}
+
+
+class _Entries(NamedTuple):
+    """How a list is shown."""
+
+    none: str
+    """What is said where it is empty."""
+    columns: Sequence[str]
+    cells: Callable[[Json], Sequence[str]]
+    """Of one entry, as the columns have them."""
+
+
+def _list(rest: Rest, path: str, entries: _Entries, *, as_json: bool) -> None:
+    found = rest.call("GET", path)["items"]
+    if as_json:
+        print_json(found)
+    elif not found and display.on_terminal():
+        hint(entries.none)
+    else:
+        shown = display.columns(*entries.columns)
+        for each in found:
+            shown.add_row(*(Text(plain(cell)) for cell in entries.cells(each)))
+        display.show(shown)
+
+
+def _admission_cells(entry: Json) -> Sequence[str]:
+    came = "by a share" if entry["share"] else ""
+    return entry["id"], entry["address"], entry["user"], _clock(entry), came
+
+
+def _share_cells(entry: Json) -> Sequence[str]:
+    note = "sees only" if entry["view_only"] else ""
+    return entry["id"], entry["user"] or "whoever has the link", _clock(entry), note
 
 
 def _revoke(rest: Rest, path: str, names: Sequence[str], means: Callable[[str, Json], bool]) -> list[str]:

@@ -28,6 +28,12 @@ class Admission(Record):
         """The network; raises ValueError where it is none."""
         return ip_network(self.network)
 
+    @property
+    def address(self) -> str:
+        """As it is shown: a single address without a length."""
+        network = self.addresses
+        return str(network.network_address if network.num_addresses == 1 else network)
+
 
 class Admissions(Record):
     """The record ``admissions/{id}``: who may come in, from where.  Written by the API; what expired says nothing."""

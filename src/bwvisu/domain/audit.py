@@ -74,6 +74,10 @@ class AuditRecord(BaseModel):
     guest: str | None = None
     """Of `createShare` and `deleteShare` the person who is let in, or no more; of `deleteAdmission` the guest whose
     address it was; null: it is a link, nobody's any more, the owner's own, or that cannot be a user's name."""
+    entry: str | None = None
+    """Id of the admission or share that is made, used or gone; never a link's token."""
+    address: str | None = None
+    """The address or network that is admitted, or no more."""
     cluster: str | None = None
     """The cluster, where a gateway is drained or put to use again."""
     gateway: str | None = None

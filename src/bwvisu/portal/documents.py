@@ -150,6 +150,11 @@ class Application(Document):
     clusters: tuple[str, ...]
     parameters: Mapping[str, Any]
     cluster_parameters: Mapping[str, Mapping[str, Any]] = {}
+    ports: tuple[Mapping[str, Any], ...] = ()
+    idle_stop_minutes: Mapping[str, int] = {}
+    """By cluster: after how long its jobs are stopped where nobody uses them and nobody says otherwise."""
+    idle_stop: Mapping[str, "IdleStopLimits"] = {}
+    """By cluster, where jobs may be stopped so; see `on`."""
     extend_to: Mapping[str, int] = {}
     """By cluster: the longest run time in all, in minutes, that a job of it may be given; see `on`."""
     view_only: bool = False
@@ -175,6 +180,7 @@ class Application(Document):
         return self.model_copy(
             update={
                 "extend_to": {name: most for name, most in found.items() if most},
+                "idle_stop": {each.name: each.limits.idle_stop for each in clusters if each.limits.idle_stop},
                 "bound": bound,
                 "shared_on": frozenset(each.name for each in clusters if each.sharing),
             }
@@ -230,6 +236,14 @@ class Partition(Document):
     nodes: int
 
 
+class IdleStopLimits(Document):
+    """What a site allows of stopping jobs that nobody uses."""
+
+    minimum_minutes: int
+    maximum_minutes: int
+    never_allowed: bool = True
+
+
 class Limits(Document):
     """What a site allows one person."""
 
@@ -237,6 +251,7 @@ class Limits(Document):
     waiting_per_user: int = 0
     extend_to_minutes: int | None = None
     """None: there is no other run time."""
+    idle_stop: IdleStopLimits | None = None
 
 
 class Cluster(Document):
@@ -289,6 +304,7 @@ class AuditEntry(Document):
     job: str | None = None
     user: str | None = None
     guest: str | None = None
+    address: str | None = None
     cluster: str | None = None
     gateway: str | None = None
     reason: str | None = None

@@ -19,8 +19,10 @@ PARAMETERS = "/parameters/"
 """In front of a parameter's name in the pointers of the API."""
 NO_LIMIT = 2**53 - 1
 """What the schema gives where an application sets no limit."""
-RESOURCES = frozenset({"minutes", "cores", "memory", "gpus", "nodes", "partition"})
-"""Parameters that ask Slurm for something; all others are the application's own."""
+IDLE_STOP = "idle-stop"
+"""Our own field among the parameters, see `idle_stop`; no parameter's name has a hyphen."""
+RESOURCES = frozenset({"minutes", "cores", "memory", "gpus", "nodes", "partition", IDLE_STOP})
+"""What asks Slurm for something, or bounds it; all others are the application's own."""
 
 
 @dataclass(frozen=True, slots=True)

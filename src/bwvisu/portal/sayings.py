@@ -27,6 +27,13 @@ SAYINGS: Mapping[str, str] = {
         "It must be a path, absolute or from your home directory, and not begin with - or ~."
     ),
     r"is asked only where .*": _("It is not asked with these values."),
+    r"should be (0, or )?from (?P<least>\d+) to (?P<most>\d+)": _("It must be from %(least)s to %(most)s."),
+    r"should be a valid integer.*": _("Please type a whole number."),
+    r"should be greater than or equal to (?P<limit>\d+)": _("It must be at least %(limit)s."),
+    r"should be less than or equal to (?P<limit>\d+)": _("It must be at most %(limit)s."),
+    r"this cluster stops jobs of this application when nobody uses them": _(
+        "This cluster stops sessions of this application when nobody uses them."
+    ),
     # a request
     r"this Idempotency-Key was sent before with another body.*": _(
         "Your first try was taken after all, with the values that you had then: look at My sessions. "
@@ -65,6 +72,9 @@ SAYINGS: Mapping[str, str] = {
     r"the run time of this session cannot be changed\.": _("The run time of this session cannot be changed."),
     r"there is no such cluster": _("There is no such cluster."),
     r"the application does not run there": _("The application does not run there."),
+    r"its gateways carry HTTP applications only, .*": _(
+        "The application cannot be reached there: the cluster's gateways carry web pages only."
+    ),
     r"runs on none of the clusters": _("The application runs on none of the clusters."),
     r"this cluster does not let a job's run time be changed\.": _(
         "This cluster does not let a session's run time be changed."

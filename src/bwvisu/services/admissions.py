@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bwvisu.adapters.etcd import Put
-from bwvisu.adapters.records import encode
 from bwvisu.domain.admission import Admission, Admissions
 from bwvisu.domain.job import JobId
 from bwvisu.domain.origin import LENGTHS, Address, Network, network_of
@@ -17,7 +16,7 @@ from bwvisu.domain.principal import Principal
 from bwvisu.domain.share import Share
 from bwvisu.errors import Conflict, Fault, InvalidInput
 from bwvisu.services.context import Context, visible
-from bwvisu.services.edit import Edit, Found, edit, read
+from bwvisu.services.edit import Edit, Found, edit, read, without
 from bwvisu.services.exact import read_exactly
 from bwvisu.services.guests import Entrant, check_going_on, entrant, same_spec
 from bwvisu.services.state import Job
@@ -92,9 +91,7 @@ async def admitting(context: Context, principal: Principal, who: Entrant, wish: 
     others = _with_room([each for each in entries if each.id != wanted.id], wanted, most)
     if len(others) >= most:
         raise Conflict(f"{most} addresses are admitted already; revoke one of them", slug=TOO_MANY)
-    value = found.value.model_copy(update={"entries": (*others, wanted)})
-    put = Put(context.state.keys.admissions(job.spec.id), encode(value))
-    return Edit(wanted, (*who.conditions, found.unchanged), (put,))
+    return Edit(wanted, (*who.conditions, found.unchanged), (found.replaced(entries=(*others, wanted)),))
 
 
 async def admissions(context: Context, principal: Principal, job_id: JobId) -> tuple[Admission, ...]:
@@ -112,12 +109,10 @@ async def revoke(context: Context, principal: Principal, job_id: JobId, admissio
     async def attempt() -> Edit[Admission | None]:
         job = await read_exactly(context, principal, job_id)
         found = await _read(context, job_id)
-        gone = next((each for each in found.value.entries if each.id == admission_id), None)
+        gone, kept = without(found.value.entries, admission_id)
         if gone is None:
             return Edit(None)
-        kept = tuple(each for each in found.value.entries if each.id != admission_id)
-        put = Put(context.state.keys.admissions(job_id), encode(found.value.model_copy(update={"entries": kept})))
-        return Edit(gone, (same_spec(job), found.unchanged), (put,))
+        return Edit(gone, (same_spec(job), found.unchanged), (found.replaced(entries=kept),))
 
     return await edit(context, f"admissions/{job_id}", attempt)
 
@@ -132,10 +127,7 @@ async def cut_short(
         for each in found.value.entries
         if ends or each.share != share_id
     )
-    if kept == found.value.entries:
-        return found, None
-    value = found.value.model_copy(update={"entries": kept})
-    return found, Put(context.state.keys.admissions(job_id), encode(value))
+    return found, None if kept == found.value.entries else found.replaced(entries=kept)
 
 
 async def standing(context: Context, job: Job, address: Address | None) -> Standing:

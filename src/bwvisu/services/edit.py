@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from bwvisu.adapters.etcd import Absent, Committed, Condition, Entry, Operation, OutcomeUnknown, Unchanged
-from bwvisu.adapters.records import decode
+from bwvisu.adapters.etcd import Absent, Committed, Condition, Entry, Operation, OutcomeUnknown, Put, Unchanged
+from bwvisu.adapters.records import decode, encode
 from bwvisu.domain.job import Record
 from bwvisu.errors import OperatorError, TryAgain
 from bwvisu.services.context import Context
@@ -15,12 +15,28 @@ R = TypeVar("R", bound=Record)
 TRIES = 8
 
 
+class Named(Protocol):
+    """An entry of a record that lists several."""
+
+    @property
+    def id(self) -> str:
+        """Names it among them."""
+        ...
+
+
+N = TypeVar("N", bound=Named)
+
+
 @dataclass(frozen=True, slots=True)
 class Found(Generic[R]):
     """A record as etcd has it, and the condition that it still is so."""
 
     value: R
     unchanged: Condition
+
+    def replaced(self, **fields: object) -> Put:
+        """What gives it these fields; those that this version does not know stay."""
+        return Put(self.unchanged.key, encode(self.value.model_copy(update=fields)))
 
 
 async def read(context: Context, key: str, kind: type[R], absent: R) -> Found[R]:
@@ -64,3 +80,9 @@ async def edit(context: Context, of: str, attempt: Callable[[], Awaitable[Edit[T
             if isinstance(result, Committed):
                 return found.answer
     raise TryAgain("it is not known whether that was stored; ask again")
+
+
+def without(entries: Sequence[N], entry_id: str) -> tuple[N | None, tuple[N, ...]]:
+    """The entry of this name, None where there is none, and the others."""
+    gone = next((each for each in entries if each.id == entry_id), None)
+    return gone, tuple(each for each in entries if each is not gone)

@@ -39,7 +39,8 @@ def resolve(minutes: int | None, application: Application, limits: IdleStopSetti
     if not application.ports:
         raise _wrong("nobody can be seen to use an application without ports")
     if not limits.minimum <= minutes * 60 <= limits.maximum:
-        raise _wrong(f"should be 0, or from {-(-limits.minimum // 60):g} to {limits.maximum // 60:g}")
+        never = "0, or " if limits.never_allowed or application.idle_stop is None else ""
+        raise _wrong(f"should be {never}from {-(-limits.minimum // 60):g} to {limits.maximum // 60:g}")
     return minutes * 60
 
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from bwvisu.adapters.etcd import Put
-from bwvisu.adapters.records import decode, encode
+from bwvisu.adapters.records import decode
 from bwvisu.domain.admission import Admission
 from bwvisu.domain.job import JobId
 from bwvisu.domain.origin import plain_address
@@ -15,7 +14,7 @@ from bwvisu.services.accounts import plausible
 from bwvisu.services.admissions import TOO_MANY, Standing, Wish, admitting, cut_short, ending, is_bound
 from bwvisu.services.bundles import bundle_of
 from bwvisu.services.context import Context, Forbidden, visible
-from bwvisu.services.edit import Edit, edit
+from bwvisu.services.edit import Edit, edit, without
 from bwvisu.services.exact import Exact, read_exactly, read_of_anybody
 from bwvisu.services.guests import Entrant, check_going_on, counting, same_spec, shares_of
 from bwvisu.services.state import Job
@@ -49,6 +48,16 @@ class SharedJob:
     share: Share
 
 
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What a link opened."""
+
+    shared: SharedJob
+    access: Access
+    admission: Admission | None = None
+    """Of the visitor's address; None: it needed none, or no other one."""
+
+
 async def share(context: Context, principal: Principal, job_id: JobId, new: NewShare) -> Minted:
     """Let somebody in.
 
@@ -78,8 +87,7 @@ async def share(context: Context, principal: Principal, job_id: JobId, new: NewS
             at=context.now(),
             expires_at=ending(rules.lasts, new.minutes, context.now()),
         )
-        value = found.value.model_copy(update={"entries": (*others, made)})
-        writes = [Put(context.state.keys.shares(job_id), encode(value))]
+        writes = [found.replaced(entries=(*others, made))]
         conditions = [same_spec(read), found.unchanged]
         if same:
             narrowed = made.view_only and not same.view_only
@@ -106,19 +114,17 @@ async def unshare(context: Context, principal: Principal, job_id: JobId, share_i
     async def attempt() -> Edit[Share | None]:
         read = await read_exactly(context, principal, job_id)
         found = await shares_of(context, job_id)
-        gone = next((each for each in found.value.entries if each.id == share_id), None)
+        gone, kept = without(found.value.entries, share_id)
         if gone is None:
             return Edit(None)
-        kept = tuple(each for each in found.value.entries if each.id != share_id)
         admitted, put = await cut_short(context, job_id, share_id, None)
-        value = found.value.model_copy(update={"entries": kept})
-        writes = [Put(context.state.keys.shares(job_id), encode(value)), *([put] if put else [])]
+        writes = [found.replaced(entries=kept), *([put] if put else [])]
         return Edit(gone, (same_spec(read), found.unchanged, admitted.unchanged), writes)
 
     return await edit(context, f"shares/{job_id}", attempt)
 
 
-async def redeem(context: Context, principal: Principal, token: str, wish: Wish) -> tuple[SharedJob, Access]:
+async def redeem(context: Context, principal: Principal, token: str, wish: Wish) -> Entered:
     """Enter by a link: the visitor's address is admitted where that is needed.
 
     Raises NotFound (``share-not-found``), Conflict (``job-not-available`` and what `admit` raises), InvalidInput,
@@ -127,6 +133,7 @@ async def redeem(context: Context, principal: Principal, token: str, wish: Wish)
     who = await _by_token(context, token)
     check_going_on(who.job)
     opened = await access_by(context, who.job, who.share, plain_address((wish.address or "").strip()))
+    admission = None
     if is_bound(context, who.job):
         new_id = context.new_id()
 
@@ -134,14 +141,14 @@ async def redeem(context: Context, principal: Principal, token: str, wish: Wish)
             return await admitting(context, principal, await _by_token(context, token), wish, new_id)
 
         try:
-            await edit(context, f"admissions/{who.job.spec.id}", attempt)
+            admission = await edit(context, f"admissions/{who.job.spec.id}", attempt)
         except Conflict as error:
             if error.slug != TOO_MANY or opened.standing is not Standing.ADMITTED:  # else it comes in as it is
                 raise
         opened = opened.admitted()
     if who.share is None:
         raise _no_such_share()
-    return SharedJob(who.job, who.share), opened
+    return Entered(SharedJob(who.job, who.share), opened, admission)
 
 
 async def shared_with(context: Context, principal: Principal) -> tuple[SharedJob, ...]:

@@ -25,6 +25,7 @@ from bwvisu.errors import Fault, InvalidInput, NotFound, TryAgain, UserError
 from bwvisu.services import accounts, idle, quota
 from bwvisu.services.context import Context, Forbidden
 from bwvisu.services.idempotency import Ticket, replay
+from bwvisu.services.offers import not_carried
 from bwvisu.services.request import JobRequest, meaning
 from bwvisu.services.state import Job
 
@@ -262,6 +263,4 @@ def _closed(context: Context, bundle: Bundle, request: JobRequest, cluster: str)
         return f"the gateways of {cluster} let in by a cookie, which the original's API cannot hand over; use /api/v1"
     if request.original and forwards.admission == "owner-address":
         return f"the gateways of {cluster} let admitted addresses in, and the original's API admits none; use /api/v1"
-    if forwards.proxied and (others := bundle.application.not_for_proxies):
-        return f"its gateways carry HTTP applications only, and this one has {others}"
-    return ""
+    return not_carried(bundle.application, forwards)

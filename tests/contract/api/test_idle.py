@@ -16,6 +16,7 @@ from bwvisu.adapters.records import decode, encode
 from bwvisu.domain.cluster import ClusterView, GatewayView
 from bwvisu.domain.job import Idleness, JobSpec, JobStatus
 from bwvisu.domain.lifecycle import Phase
+from tests.contract.api.conftest import APP, make_bundle
 from tests.contract.api.service import Service, cluster_settings, service
 from tests.contract.api.test_bad_input import problem
 from tests.contract.api.test_jobs import AVAILABLE, seen, show
@@ -157,3 +158,13 @@ async def test_who_is_connected_is_told_of_each_service(api: Service) -> None:
     shown = (await show(api, job["id"]))["services"][0]
     told = {name: shown[name] for name in ("connections", "bytes_in", "bytes_out", "last_active_at")}
     assert told == {"connections": 2, "bytes_in": 5, "bytes_out": 6, "last_active_at": "2100-01-01T00:00:00Z"}
+
+
+async def test_an_application_tells_after_how_long_its_jobs_are_stopped_on_each_cluster(
+    api: Service, bundles: Path
+) -> None:
+    make_bundle(bundles / "costly", APP.replace("summary:", "idle_stop: 900\nsummary:"))
+    api.context.catalogue.refresh()
+    shown = {each["name"]: each for each in (await api.client().get("/api/v1/applications")).json()["items"]}
+    assert shown["costly"]["idle_stop_minutes"] == {"main": 15, "bounded": 20}
+    assert shown["probe"]["idle_stop_minutes"] == {}

@@ -104,3 +104,6 @@ async def test_what_is_not_http_is_refused_there_and_started_elsewhere(api: Serv
     assert (await api.submit(application=name, cluster="other"))["cluster"] == "other"
     assert (await api.submit(application=name))["cluster"] == "other", "where no cluster is named"
     assert (await api.submit())["cluster"] == "main"
+    shown = (await api.client().get("/api/v1/applications")).json()["items"]
+    where = {each["name"]: each["clusters"] for each in shown}
+    assert (where[name], where["probe"]) == (["other"], ["main", "other"]), "nobody is offered what would be refused"

@@ -21,7 +21,8 @@ async def api(etcd: EtcdCluster, tmp_path: Path) -> AsyncIterator[Service]:
 async def test_the_trail_says_who_was_let_in_and_who_came(api: Service) -> None:
     job = await available(api, cluster="open")
     share = (await shared(api, job, user="bob"))["id"]
-    token = (await shared(api, job))["token"]
+    link = await shared(api, job)
+    token = link["token"]
     await redeemed(api, token, "carol")
     for _ in range(2):
         await ask(api, "DELETE", f"/jobs/{job}/shares/{share}", "alice")
@@ -29,33 +30,53 @@ async def test_the_trail_says_who_was_let_in_and_who_came(api: Service) -> None:
 
     async def there() -> bool:
         entries = (await api.client().get("/api/v1/audit")).json()["items"]
-        names = ("action", "behalf_of", "user", "guest", "job")
+        names = ("action", "behalf_of", "user", "guest", "job", "entry")
         told[:] = [tuple(each[name] for name in names) for each in entries]
         return len(told) >= 6
 
     await eventually_true(there)
     assert told[:5] == [
-        ("deleteShare", "alice", "alice", None, job),
-        ("deleteShare", "alice", "alice", "bob", job),
-        ("redeemShare", "carol", "alice", None, job),
-        ("createShare", "alice", "alice", None, job),
-        ("createShare", "alice", "alice", "bob", job),
+        ("deleteShare", "alice", "alice", None, job, share),
+        ("deleteShare", "alice", "alice", "bob", job, share),
+        ("redeemShare", "carol", "alice", None, job, link["id"]),
+        ("createShare", "alice", "alice", None, job, link["id"]),
+        ("createShare", "alice", "alice", "bob", job, share),
     ]
     assert token not in str(told)
 
 
-async def test_the_trail_says_whose_address_was_revoked(api: Service) -> None:
+async def test_the_trail_says_which_address_was_admitted_and_whose_was_revoked(api: Service) -> None:
     job = await available(api)
-    await shared(api, job, user="bob")
-    for person in ("bob", "alice"):
-        entry = (await ask(api, "POST", f"/jobs/{job}/admissions", person, address="192.0.2.8")).json()["id"]
-        await ask(api, "DELETE", f"/jobs/{job}/admissions/{entry}", "alice")
-    told: list[str | None] = []
+    share = await shared(api, job, user="bob")
+    link = await shared(api, job)
+    entries = {}
+    for person, address in (("bob", "192.0.2.8"), ("alice", "192.0.2.9")):
+        entries[person] = (await ask(api, "POST", f"/jobs/{job}/admissions", person, address=address)).json()["id"]
+        await ask(api, "DELETE", f"/jobs/{job}/admissions/{entries[person]}", "alice")
+    await ask(api, "DELETE", f"/jobs/{job}/admissions/{share['id']}", "alice")  # no such entry
+    await ask(api, "DELETE", f"/jobs/{job}/admissions/{link['token']}", "alice")  # no id at all
+    await ask(api, "POST", f"/jobs/{job}/admissions", "alice", address="127.0.0.1")  # refused
+    await redeemed(api, link["token"], "carol", address="192.0.2.10")
+    told: list[tuple[str, ...]] = []
 
     async def there() -> bool:
-        entries = (await api.client().get("/api/v1/audit")).json()["items"]
-        told[:] = [each["guest"] for each in entries if each["action"] == "deleteAdmission"]
-        return len(told) == 2
+        kept = (await api.client().get("/api/v1/audit")).json()["items"]
+        names = ("action", "guest", "entry", "address")
+        told[:] = [
+            tuple(each[name] for name in names) for each in kept if each["entry"] or "Admission" in each["action"]
+        ]
+        return len(told) == 10
 
     await eventually_true(there)
-    assert told == [None, "bob"]
+    assert told == [
+        ("redeemShare", None, link["id"], "192.0.2.10"),
+        ("createAdmission", None, None, None),
+        ("deleteAdmission", None, None, None),
+        ("deleteAdmission", None, share["id"], None),
+        ("deleteAdmission", None, entries["alice"], "192.0.2.9"),
+        ("createAdmission", None, entries["alice"], "192.0.2.9"),
+        ("deleteAdmission", "bob", entries["bob"], "192.0.2.8"),
+        ("createAdmission", None, entries["bob"], "192.0.2.8"),
+        ("createShare", None, link["id"], None),
+        ("createShare", "bob", share["id"], None),
+    ]

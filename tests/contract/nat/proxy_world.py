@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bwvisu.sandbox.runner import wait_for
+from keyhole.domain import Family
 from tests.contract.nat.world import World, sh
 
 MAPS = ("bwv-abc123", "bwv-abc1234", "bwv-xyz789")
@@ -61,12 +62,17 @@ class ProxyWorld(World):
         super().close()
 
 
+def bracketed(address: str) -> str:
+    """As it stands in front of a port."""
+    return f"[{address}]" if ":" in address else address
+
+
 def at_each_port(folder: Path, address: str) -> str:
     """The map and the cuts do not depend on the frontend: this one is of plain TCP, and its keys are port numbers.
 
     What the real one does is tried in `test_proxy`.
     """
-    lines = [f"bind {address}:50000-52999"]
+    lines = [f"bind {bracketed(address)}:50000-52999"]
     for name in MAPS:
         way = f"dst_port,map_str({folder}/{name}.map)"
         lines.append(f"tcp-request content set-var(sess.of) str({name}) if {{ {way} -m found }}")
@@ -91,9 +97,9 @@ defaults
 
 
 @contextlib.contextmanager
-def a_proxy_world(home: Path, gateways: Sequence[str] = ("gw1",)) -> Iterator[ProxyWorld]:
+def a_proxy_world(home: Path, gateways: Sequence[str] = ("gw1",), family: Family = 4) -> Iterator[ProxyWorld]:
     """A world that is gone at the end."""
-    world = ProxyWorld(home)
+    world = ProxyWorld(home, family)
     try:
         world.up(gateways)
         yield world

@@ -1,158 +1,26 @@
 """HAProxy's configuration as an administrator installs it, on the real one: who comes through, and to what."""
 
 import json
-import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from http.client import HTTPResponse, HTTPSConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import IPv4Network
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from http.client import HTTPSConnection
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bwvisu.sandbox.keys import Authority
 from bwvisu.services.entrance import Entrance, part
-from keyhole.gateway import Traffic, Unanswered, read_traffic, traffic
-from keyhole.nat.model import Table, Translation
-from keyhole.proxy_config import COOKIE, ENTER, TOKEN, Place, haproxy
-from tests.contract.nat.conftest import OUTER, Bench
-from tests.contract.nat.proxy_world import MAPS, ProxyWorld, a_proxy_world
+from keyhole.gateway import Traffic
+from keyhole.proxy_config import COOKIE, ENTER, TOKEN
+from tests.contract.nat.proxy_place import ALICE, AWAY, BOB, SinglePort, ended
+from tests.contract.nat.proxy_world import ProxyWorld, a_proxy_world
 from tests.support.waiting import eventually_true
-
-ALICE, BOB, AWAY = "alice-50001.viz.example.org", "bob-50002.viz.example.org", "away-50003.viz.example.org"
-WAYS: Table = {
-    50001: Translation("10.77.0.101", 8001, name=ALICE),
-    50002: Translation("10.77.0.102", 8002, name=BOB),
-    50003: Translation("198.51.100.100", 8003, name=AWAY),
-}
-ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-"""For the key of the example in RFC 6455, 1.3."""
-
 
 NOTHING = Traffic(0, 0, 0)
 
 
-class Echo(BaseHTTPRequestHandler):
-    """Tells what it was asked; a WebSocket's bytes come back as they are."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        if self.headers.get("Upgrade"):
-            self.send_response(101)
-            for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", ACCEPT)):
-                self.send_header(name, value)
-            self.end_headers()
-            while data := self.connection.recv(100):
-                self.connection.sendall(data)
-            return
-        asked = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        port = self.connection.getsockname()[1]
-        told = {"port": port, "path": self.path, "body": asked, "headers": dict(self.headers.items())}
-        body = json.dumps(told).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Set-Cookie", "own=1")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self) -> None:
-        self.do_GET()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name is http.server's
-        del format, args
-
-
-class Place21:
-    """Gateway ``gw1`` with the printed configuration, two applications behind it, and a browser outside."""
-
-    def __init__(self, world: ProxyWorld, folder: Path) -> None:
-        self.world, self.bench = world, Bench(world, "proxy")
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        authority = Authority("test")
-        certificate = authority.issue("*.viz.example.org")
-        self.trust = ssl.create_default_context(cadata=authority.certificate)
-        name, own = MAPS[0], world.folder("gw1")
-        (own / f"{name}.pem").write_text(certificate.certificate + certificate.key)
-        public = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        (own / f"{name}.pub").write_bytes(public)
-        place = Place.of(name, socket=str(own / "sock"), group="root", folder=str(own))
-        world.stop("gw1")
-        world.start("gw1", haproxy(name, place, [IPv4Network("10.77.0.0/24")], bind=f"{OUTER}:443", port=443))
-        for node, port in (("node1", 8001), ("node2", 8002), ("outside", 8003)):
-            self._serve(node, port)
-        del folder
-
-    def _serve(self, node: str, port: int) -> None:
-        listener = self.world.hosts[node].tcp()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("0.0.0.0", port))  # noqa: S104 the namespace's own addresses only
-        listener.listen(16)
-        listener.settimeout(None)
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Echo, bind_and_activate=False)
-        server.socket.close()
-        server.socket = listener
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def token(self, host: str, age: float = 0) -> str:
-        return Entrance(self.key, 60).token(host, time.time() - age)
-
-    def connect(self, host: str) -> ssl.SSLSocket:
-        return self.trust.wrap_socket(self.world.hosts["outside"].connect(OUTER, 443), server_hostname=host)
-
-    def ask(self, host: str, path: str = "/", form: str | None = None, **headers: str) -> tuple[HTTPResponse, str]:
-        """One request; ``form``: a POST of this body."""
-        connection = HTTPSConnection(host)
-        connection.sock = self.connect(host)
-        fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        if form is not None:
-            fields["Content-Type"] = "application/x-www-form-urlencoded"
-        connection.request("GET" if form is None else "POST", path, form, fields)
-        answer = connection.getresponse()
-        return answer, answer.read().decode()
-
-    def served(self, host: str, path: str = "/", form: str | None = None, **headers: str) -> Mapping[str, Any]:
-        """What the application was asked."""
-        answer, body = self.ask(host, path, form, **headers)
-        assert answer.status == 200, body
-        return dict(json.loads(body))
-
-    def web_socket(self, host: str) -> ssl.SSLSocket:
-        opened = self.connect(host)
-        opened.sendall(
-            f"GET /ws HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-            f"Cookie: {self.cookie(host)}\r\n\r\n".encode()
-        )
-        assert opened.recv(1000).startswith(b"HTTP/1.1 101 ")
-        return opened
-
-    async def traffic(self) -> Mapping[int, Traffic]:
-        found = read_traffic(await self.bench.run(traffic(self.bench.guard.gateway, "abc123")))
-        assert not isinstance(found, Unanswered)
-        return found
-
-    def cookie(self, host: str) -> str:
-        return f"{COOKIE}={self.token(host)}"
-
-
 def encoded(**values: object) -> str:
     return part(json.dumps(values).encode())
-
-
-def ended(connection: ssl.SSLSocket) -> bool:
-    """Whether its other end has hung up, in whatever way."""
-    try:
-        return connection.recv(10) == b""
-    except (ssl.SSLError, ConnectionError):
-        return True
 
 
 @pytest.fixture(scope="module")
@@ -162,18 +30,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxyWorld]:
 
 
 @pytest.fixture(scope="module")
-def all_of_it(world: ProxyWorld, tmp_path_factory: pytest.TempPathFactory) -> Place21:
-    return Place21(world, tmp_path_factory.mktemp("place"))
+def all_of_it(world: ProxyWorld) -> SinglePort:
+    return SinglePort(world)
 
 
 @pytest.fixture
-async def place(all_of_it: Place21) -> Place21:
+async def place(all_of_it: SinglePort) -> SinglePort:
     """All ways are open, whatever the test before did."""
-    await all_of_it.bench.make(WAYS)
+    await all_of_it.bench.make(all_of_it.ways)
     return all_of_it
 
 
-async def test_a_name_leads_to_its_own_application_and_no_other_name_anywhere(place: Place21) -> None:
+async def test_a_name_leads_to_its_own_application_and_no_other_name_anywhere(place: SinglePort) -> None:
     for host, port in ((ALICE, 8001), (BOB, 8002)):
         assert place.served(host, "/page?x=1", Cookie=place.cookie(host))["port"] == port
     stranger = "carol-50001.viz.example.org"
@@ -183,12 +51,12 @@ async def test_a_name_leads_to_its_own_application_and_no_other_name_anywhere(pl
     assert place.ask(ALICE, Cookie=place.cookie(ALICE))[0].status == 404
 
 
-async def test_a_way_out_of_the_compute_networks_is_none(place: Place21) -> None:
+async def test_a_way_out_of_the_compute_networks_is_none(place: SinglePort) -> None:
     """The second fence: whoever could write into the map would still not reach other hosts."""
     assert place.ask(AWAY, Cookie=place.cookie(AWAY))[0].status == 404
 
 
-async def test_only_a_fresh_token_for_this_very_name_lets_in(place: Place21) -> None:
+async def test_only_a_fresh_token_for_this_very_name_lets_in(place: SinglePort) -> None:
     good = place.token(ALICE)
     head, claims, signature = good.split(".")
     foreign = Entrance(ec.generate_private_key(ec.SECP256R1()), 60).token(ALICE, time.time())
@@ -217,7 +85,7 @@ async def test_only_a_fresh_token_for_this_very_name_lets_in(place: Place21) -> 
 
 
 @pytest.mark.parametrize("path", ["/", "/page?next=%2Fx%0d%0aA:b", "//elsewhere.example.org/x"])
-async def test_entering_sets_the_cookie_and_leads_to_the_same_page(place: Place21, path: str) -> None:
+async def test_entering_sets_the_cookie_and_leads_to_the_same_page(place: SinglePort, path: str) -> None:
     token = place.token(ALICE)
     answer, body = place.ask(ALICE, path, f"a=b&{ENTER}={token}")
     assert (answer.status, body) == (303, "")
@@ -225,7 +93,7 @@ async def test_entering_sets_the_cookie_and_leads_to_the_same_page(place: Place2
     assert answer.getheader("Set-Cookie") == f"{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax"
 
 
-async def test_an_application_s_own_form_arrives_whole_and_brings_the_cookie(place: Place21) -> None:
+async def test_an_application_s_own_form_arrives_whole_and_brings_the_cookie(place: SinglePort) -> None:
     token = place.token(ALICE)
     answer, body = place.ask(ALICE, "/login", f"password=a%20b&{TOKEN}={token}", Cookie="own=1")
     asked = json.loads(body)
@@ -236,7 +104,7 @@ async def test_an_application_s_own_form_arrives_whole_and_brings_the_cookie(pla
     assert cookies == ["own=1", f"{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax"]
 
 
-async def test_the_application_never_sees_the_cookie_and_sees_all_else(place: Place21) -> None:
+async def test_the_application_never_sees_the_cookie_and_sees_all_else(place: SinglePort) -> None:
     ours = place.cookie(ALICE)
     for sent, seen in {
         ours: None,
@@ -252,7 +120,7 @@ async def test_the_application_never_sees_the_cookie_and_sees_all_else(place: Pl
         assert headers["x-forwarded-for"] == "198.51.100.100"
 
 
-async def test_each_request_of_a_connection_is_judged(place: Place21) -> None:
+async def test_each_request_of_a_connection_is_judged(place: SinglePort) -> None:
     connection = HTTPSConnection(ALICE)
     connection.sock = place.connect(ALICE)
     for host, cookie, status in (
@@ -268,7 +136,7 @@ async def test_each_request_of_a_connection_is_judged(place: Place21) -> None:
             assert json.loads(body)["port"] == (8001 if host == ALICE else 8002)
 
 
-async def test_a_neighbour_s_page_cannot_act_for_its_visitors(place: Place21) -> None:
+async def test_a_neighbour_s_page_cannot_act_for_its_visitors(place: SinglePort) -> None:
     """All jobs are one site to a browser, which sends their cookies along."""
     mine = {"Cookie": place.cookie(ALICE)}
     for site in ("same-site", "cross-site"):
@@ -282,18 +150,18 @@ async def test_a_neighbour_s_page_cannot_act_for_its_visitors(place: Place21) ->
     place.served(ALICE, "/", "save=1", **mine, Sec_Fetch_Site="same-origin", Sec_Fetch_Mode="cors")
 
 
-async def test_the_end_of_a_forward_cuts_its_web_sockets_and_spares_the_others(place: Place21) -> None:
+async def test_the_end_of_a_forward_cuts_its_web_sockets_and_spares_the_others(place: SinglePort) -> None:
     cut, spared = place.web_socket(ALICE), place.web_socket(BOB)
     for each in (cut, spared):
         each.sendall(b"there?")
         assert each.recv(10) == b"there?"
-    await place.bench.make({50002: WAYS[50002]})
+    await place.bench.make({50002: place.ways[50002]})
     assert ended(cut)
     spared.sendall(b"still there")
     assert spared.recv(20) == b"still there"
 
 
-async def test_traffic_is_counted_by_external_port_while_it_flows(place: Place21) -> None:
+async def test_traffic_is_counted_by_external_port_while_it_flows(place: SinglePort) -> None:
     before = await place.traffic()
     began = before.get(50002, NOTHING)
     opened = place.web_socket(BOB)
@@ -316,10 +184,10 @@ async def test_traffic_is_counted_by_external_port_while_it_flows(place: Place21
     assert after.get(50001) == before.get(50001), "who is refused is no activity"
 
 
-async def test_browsers_are_offered_one_request_at_a_time(place: Place21) -> None:
+async def test_browsers_are_offered_one_request_at_a_time(place: SinglePort) -> None:
     """HTTP/2 would let a browser send requests for several jobs, whose certificate is one, through one connection."""
     context = ssl.create_default_context(cadata=None)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2", "http/1.1"])
-    opened = context.wrap_socket(place.world.hosts["outside"].connect(OUTER, 443), server_hostname=ALICE)
+    opened = context.wrap_socket(place.world.hosts["outside"].connect(place.bench.outer, 443), server_hostname=ALICE)
     assert opened.selected_alpn_protocol() == "http/1.1"

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from bwvisu.errors import Fault, InvalidInput, NotFound, TryAgain, UserError
 from bwvisu.portal import form as forms
-from bwvisu.portal import notices, web
+from bwvisu.portal import idle_stop, notices, web
 from bwvisu.portal.api import Api
 from bwvisu.portal.documents import Application, Job
 from bwvisu.portal.memory import Memory
@@ -38,8 +38,8 @@ class NotStarted:
 
 @router.get("/applications")
 async def catalogue(request: Request, api: TheApi, look: Pages, q: str = "", category: str = "") -> Response:
-    """All applications, or those that are searched for."""
-    everything = (await api.applications()).items
+    """All applications that run somewhere, or those that are searched for."""
+    everything = [each for each in (await api.applications()).items if each.clusters]
     shown = [each for each in everything if _matches(each, q) and category in {"", each.category}]
     categories = sorted({each.category for each in everything if each.category})
     return look.page(request, "catalogue.html", applications=shown, categories=categories, query=q, category=category)
@@ -58,18 +58,18 @@ async def show_form(
     more: str = "",
 ) -> Response:
     """The form: with the values of a job (and twice as much of what it lacked), of a preset, or of the last time."""
-    application = await api.application(name)
+    application = await _application(api, name)
     memory, possible = await asyncio.gather(Memory.read(api), api.notices())
     values, notify = memory.last(name), memory.notify()
     if job:
         again = await api.job(job)
         cluster = cluster or again.cluster
-        values = forms.more(application.schema_for(cluster), again.parameters, more)
+        values = forms.more(application.schema_for(cluster), again.parameters, more) | idle_stop.of(again, application)
     elif preset:
         values = memory.presets(name).get(preset, {})
     if draft := _draft(request, name):
         cluster = draft.get("cluster", cluster)
-        values = forms.parameters(application.schema_for(cluster), draft)
+        values = forms.parameters(idle_stop.form_schema(application, cluster), draft)
         notify = notices.ticked(draft)
     mails = notices.asked(possible, notify)
     return _form(request, look, person.clusters, application, cluster, values, memory, mails)
@@ -80,9 +80,9 @@ async def launch(
     request: Request, api: TheApi, person: OnePerson, look: Pages, form: PostedAgain, name: str
 ) -> Response:
     """Start it, or keep the values as a preset; faults come back beside their fields."""
-    application = await api.application(name)
+    application = await _application(api, name)
     cluster = form.get("cluster") or _clusters(application, person.clusters)[0]
-    values = forms.parameters(application.schema_for(cluster), form)
+    values = forms.parameters(idle_stop.form_schema(application, cluster), form)
     memory, possible = await asyncio.gather(Memory.read(api), api.notices())
     mails = notices.asked(possible, notices.ticked(form))
 
@@ -103,7 +103,7 @@ async def launch(
         case "drop-preset":
             await memory.drop_preset(name, form.get("preset", ""))
             return redirect(f"/applications/{name}", cluster=cluster)
-    body = {"user": person.user, "application": name, "cluster": cluster, "parameters": values}
+    body = {"user": person.user, "application": name, "cluster": cluster, **idle_stop.in_request(values)}
     if notify := [each.name for each in mails if each.chosen]:
         body["notify"] = notify
     started = await _start(api, body, form.get("key") or secrets.token_hex(16))
@@ -137,8 +137,8 @@ def _form(
     """``key``: under which a try that may have been taken was sent; empty: this will be a new one."""
     clusters = _clusters(application, accounts)
     chosen = cluster if cluster in clusters else clusters[0]
-    schema = application.schema_for(chosen)
-    told = forms.in_words(faults, look.words(request).gettext)
+    translate = look.words(request).gettext
+    schema, told = idle_stop.form_schema(application, chosen, translate), forms.in_words(faults, translate)
     return look.page(
         request,
         "form.html",
@@ -156,13 +156,19 @@ def _form(
     )
 
 
+async def _application(api: Api, name: str) -> Application:
+    """With what the clusters allow."""
+    application, clusters = await asyncio.gather(api.application(name), api.clusters())
+    return application.on(clusters)
+
+
 async def _start(api: Api, body: Json, key: str) -> Job | NotStarted:
     try:
         return await api.submit(body, key)
     except TryAgain:
         return NotStarted([Fault("", UNKNOWN)], key)
     except InvalidInput as error:
-        return NotStarted(error.faults)
+        return NotStarted(idle_stop.in_form(error.faults))
     except UserError as error:
         return NotStarted([Fault("", str(error))])
 

@@ -6,6 +6,7 @@ at once; a browser that is faster gets no answer to its first packet, and the se
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
@@ -19,6 +20,7 @@ from bwvisu.portal.pages.sessions import titles
 from bwvisu.portal.places import own_page
 from bwvisu.portal.sayings import said
 from bwvisu.portal.sharing import SharedJob
+from bwvisu.portal.texts import _
 from bwvisu.portal.web import Pages, Posted, PostedForm, TheApi, redirect, tell, visitor_of
 from bwvisu.rest import Json
 from bwvisu.settings import PortalSettings
@@ -26,6 +28,8 @@ from bwvisu.settings import PortalSettings
 router = APIRouter()
 REFUSED_HERE = frozenset({"address-family", "too-many", "invalid-input"})
 """What another address, or one entry fewer, would change."""
+REVOKED = {"shares": _("It is shared so no more."), "admissions": _("The address is not admitted any more.")}
+"""What is told where one is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +112,6 @@ async def share(request: Request, api: TheApi, look: Pages, form: PostedForm, jo
     return look.page(request, "shared_link.html", link=f"{home}/shared#{made.token}", share=made, job_id=job_id)
 
 
-@router.post("/sessions/{job_id}/shares/{share_id}/revoke")
-async def unshare(
-    request: Request,
-    api: TheApi,
-    look: Pages,
-    form: PostedForm,  # noqa: ARG001 its token is checked
-    job_id: str,
-    share_id: str,
-) -> Response:
-    """Let them in no more."""
-    await api.revoke(job_id, "shares", share_id)
-    tell(request, look.words(request).gettext("It is shared so no more."))
-    return _back(job_id)
-
-
 @router.post("/sessions/{job_id}/admissions")
 async def admit(request: Request, api: TheApi, look: Pages, form: PostedForm, job_id: str) -> Response:
     """Let connections from an address pass."""
@@ -135,18 +124,19 @@ async def admit(request: Request, api: TheApi, look: Pages, form: PostedForm, jo
     return _back(job_id)
 
 
-@router.post("/sessions/{job_id}/admissions/{admission_id}/revoke")
+@router.post("/sessions/{job_id}/{entries}/{entry_id}/revoke")
 async def revoke(
     request: Request,
     api: TheApi,
     look: Pages,
     form: PostedForm,  # noqa: ARG001 its token is checked
     job_id: str,
-    admission_id: str,
+    entries: Literal["admissions", "shares"],
+    entry_id: str,
 ) -> Response:
-    """Let no more connections from there pass."""
-    await api.revoke(job_id, "admissions", admission_id)
-    tell(request, look.words(request).gettext("The address is not admitted any more."))
+    """Let them in no more, or no more connections from there pass."""
+    await api.revoke(job_id, entries, entry_id)
+    tell(request, look.words(request).gettext(REVOKED[entries]))
     return _back(job_id)
 
 
