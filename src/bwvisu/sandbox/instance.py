@@ -70,19 +70,10 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in BASE.glob("*/state.json"))
 
 
-def _number(name: str) -> int | None:
-    """The number of an instance; its options may be those of another version of this program."""
-    try:
-        number: int = json.loads((folder_of(name) / "state.json").read_text())["number"]
-    except FileNotFoundError:
-        return None
-    return number
-
-
 def claim(options: Options) -> Topology:
     """Record a new instance under a number that no other instance and no route of this machine uses."""
     with locked(BASE):
-        used = {number for name in names() if (number := _number(name)) is not None}
+        used = {recorded[0].number for name in names() if (recorded := read(name))}
         routes = _routes()
         for number in range(INSTANCES):
             topology = Topology(number, options)
