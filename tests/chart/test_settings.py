@@ -19,6 +19,7 @@ READERS = {
     r"keyhole\.ca_file": {"api", "reconciler"},
     r"clusters\..*\.ssh\..*": {"reconciler"},
     r"mail\..*": {"reconciler"},
+    r"secrets\.key_files\..*": {"api", "keyhole", "reconciler"},
     r"portal\..*": {"portal"},
     r"applications\.path": {"api"},
 }
@@ -63,8 +64,16 @@ def test_servers_listen_where_the_probes_ask(settings: Settings, release: Releas
         if server is not None:
             assert server.host == "0.0.0.0"  # noqa: S104
             (container,) = pods(release)[role]["spec"]["containers"]
-            assert container["ports"] == [{"name": "http", "containerPort": server.port}]
+            assert container["ports"][0] == {"name": "http", "containerPort": server.port}
             assert container["args"] == ["serve", role, "--config", "/etc/bwvisu/settings/bwvisu.yaml"]
+
+
+def test_keyhole_and_reconciler_tell_their_metrics_where_the_monitor_asks(settings: Settings, release: Release) -> None:
+    for role, metrics in {"keyhole": settings.keyhole.metrics, "reconciler": settings.leader.metrics}.items():
+        assert metrics is not None
+        assert metrics.host == "0.0.0.0"  # noqa: S104
+        (container,) = pods(release)[role]["spec"]["containers"]
+        assert container["ports"][-1] == {"name": "metrics", "containerPort": metrics.port}
 
 
 def test_the_portal_finds_the_api(settings: Settings, release: Release) -> None:
@@ -88,6 +97,8 @@ def test_the_roles_find_the_charts_own_etcd(judged: Mapping[str, Release], tmp_p
 
 def paths(value: Any, where: str = "") -> dict[str, str]:
     """Every setting that is a path, as it stands in the file."""
+    if isinstance(value, list):
+        value = {str(place): inner for place, inner in enumerate(value)}
     if isinstance(value, dict):
         items = [(f"{where}.{key}".lstrip("."), inner) for key, inner in value.items()]
         return {name: path for key, inner in items for name, path in paths(inner, key).items()}

@@ -26,6 +26,7 @@ _COMMANDS = {
     "gateway": "gateways",
     "token": "tokens",
     "portal": "portal",
+    "secrets": "vault",
     "config": "config",
     "state": "state",
     "doctor": "doctor",

@@ -8,14 +8,22 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
-from bwvisu.adapters.etcd import Credentials, Etcd, EtcdTls, Store
+import structlog
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+
+from bwvisu.adapters.etcd import Credentials, Etcd, EtcdTls, MeasuredStore, Store
 from bwvisu.adapters.records import Keys
 from bwvisu.adapters.ssh import SshPool, SshSettings, Wire
+from bwvisu.adapters.vault import Vault, read_vault
 from bwvisu.errors import OperatorError
+from bwvisu.metrics import with_process
 from bwvisu.reconcilers.leadership import Candidate
 from bwvisu.settings import EtcdSettings, Settings
+
+log = structlog.get_logger(__name__)
 
 
 def _now() -> datetime:
@@ -43,13 +51,35 @@ class Base:
     random: Callable[[int], bytes] = secrets.token_bytes
     """So many bytes that nobody can guess."""
     connect: Callable[[SshSettings], Wire] = SshPool
+    vault: Vault = field(default_factory=Vault)
+    """Seals and opens secrets of jobs."""
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """What the process counts, whatever roles it runs; a role has a registry of its own beside it."""
+
+    def registry(self) -> CollectorRegistry:
+        """A role's registry, which shows the process's as well."""
+        return with_process(self.metrics)
 
 
 @asynccontextmanager
 async def base(settings: Settings) -> AsyncIterator[Base]:
-    """Open the store."""
+    """Open the store and the vault."""
+    vault = read_vault(settings.secrets.key_files)
+    if not vault.sealing:
+        log.warning("secrets of jobs are stored in the clear", cure="secrets.key_files")
+    metrics = process_metrics()
     async with open_store(settings.etcd) as store:
-        yield Base(settings, store, Keys(settings.etcd.prefix))
+        keys = Keys(settings.etcd.prefix)
+        yield Base(settings, MeasuredStore(store, metrics), keys, vault=vault, metrics=metrics)
+
+
+def process_metrics() -> CollectorRegistry:
+    """What is known of any process of ours: its memory, processor time and files, and which release it is."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    release = Gauge("bwvisu_build_info", "1, with the release that runs", ["version"], registry=registry)
+    release.labels(version("bwvisu")).set(1)
+    return registry
 
 
 def open_store(settings: EtcdSettings) -> Etcd:

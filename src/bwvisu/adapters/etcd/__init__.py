@@ -19,6 +19,7 @@ from bwvisu.adapters.etcd.errors import (
     OutcomeUnknown,
     TransactionTooLarge,
 )
+from bwvisu.adapters.etcd.measured import MeasuredStore
 from bwvisu.adapters.etcd.mirror import Mirror
 from bwvisu.adapters.etcd.model import (
     MAX_OPERATIONS,
@@ -43,10 +44,12 @@ from bwvisu.adapters.etcd.model import (
 )
 from bwvisu.adapters.etcd.replica import Change, Changes
 from bwvisu.adapters.etcd.subscription import Lagged, Subscription
+from bwvisu.adapters.etcd.users import Access, Permission
 
 __all__ = [
     "MAX_OPERATIONS",
     "Absent",
+    "Access",
     "Batch",
     "Change",
     "Changes",
@@ -71,10 +74,12 @@ __all__ = [
     "Lease",
     "LeaseLost",
     "Listing",
+    "MeasuredStore",
     "MemberHealth",
     "Mirror",
     "Operation",
     "OutcomeUnknown",
+    "Permission",
     "Put",
     "Span",
     "Store",

@@ -1,7 +1,7 @@
 """etcd as a `Store`: reads, fenced transactions, leases, watches and health, each call with a deadline."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Self
 from aetcd import rpc
 from grpc.aio import AioRpcError
 
-from bwvisu.adapters.etcd import snapshot, wire
+from bwvisu.adapters.etcd import snapshot, users, wire
 from bwvisu.adapters.etcd.connection import Connection, Credentials, EtcdTls, Member, uptime
 from bwvisu.adapters.etcd.errors import Compacted
 from bwvisu.adapters.etcd.lease import EtcdLease
@@ -129,6 +129,10 @@ class Etcd:
         """Ask every member how it is, all at once; one that does not answer is part of the answer."""
         connection = self._connection
         return tuple(await asyncio.gather(*(_ask(member, connection.timeout) for member in connection.members)))
+
+    async def settle(self, user: str, below: str, wanted: Collection[users.Permission]) -> int:
+        """Let a user of etcd have just these rights; see `users.settle`.  Needs root's rights once users count."""
+        return await users.settle(self._connection, user, below, wanted)
 
 
 async def _ask(member: Member, patience: float) -> MemberHealth:
