@@ -59,7 +59,7 @@ GROUPS: dict[str, tuple[Stage, ...]] = {
                 Suite("unit", "tests/unit", 300),
                 Suite("fuzz", "tests/fuzz", 60),
                 Suite("chart", "tests/chart", 70),
-                Suite("clients", "tests/clients", 200),
+                Suite("clients", "tests/clients", 330),
             ),
             (Suite("simulation", "tests/simulation", 760),),
         ),
