@@ -32,22 +32,14 @@ def judge(
 ) -> Iterator[Finding]:
     """Filter, FORWARD, ports."""
     yield _filter(listing, policy)
-    if policy.backend == "proxy":
-        return
     if isinstance(listing, Listing):
         yield _forward(listing, said["dropping"], policy, family)
     yield _ports(listing, said["listening"], policy, family)
 
 
 def _filter(listing: Listing | Fenced | Unanswered, policy: ForwardPolicy) -> Finding:
-    names = {
-        "nftables": "nft",
-        "iptables": "iptables-save",
-        "auto": "neither nft nor iptables-save",
-        "proxy": "HAProxy",
-    }
-    package = "iptables" if policy.backend == "iptables" else "nftables"
-    line = "systemctl restart haproxy" if policy.backend == "proxy" else f"apt-get install {package} conntrack"
+    names = {"nftables": "nft", "iptables": "iptables-save", "auto": "neither nft nor iptables-save"}
+    line = f"apt-get install {'iptables' if policy.backend == 'iptables' else 'nftables'} conntrack"
     if not isinstance(listing, Listing):
         why = listing.reason if isinstance(listing, Unanswered) else "another doctor is at work there"
         if "works here" in why:
@@ -55,7 +47,7 @@ def _filter(listing: Listing | Fenced | Unanswered, policy: ForwardPolicy) -> Fi
         return unknown("filter", why)
     driver = choose(policy.backend, listing)
     if not readable(driver, listing):
-        return fault("filter", f"{names[policy.backend]} does not work here", ROOT, line)
+        return fault("filter", f"{names.get(policy.backend, policy.backend)} does not work here", ROOT, line)
     return ok("filter", driver.backend)
 
 

@@ -1,5 +1,6 @@
 """Gateways: programs, sudo, packet filters, forwarding, ports, and what counts connections."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,14 +8,14 @@ from dataclasses import dataclass
 from bwvisu.adapters.ssh import Node, Wire
 from bwvisu.doctor import facts, firewall, programs, sudo
 from bwvisu.doctor.facts import Facts, NotSaid
-from bwvisu.doctor.findings import ROOT, SUDOERS, Finding, fault, ok, unknown
+from bwvisu.doctor.findings import HERE, ROOT, SUDOERS, Finding, fault, ok, unknown
 from bwvisu.doctor.login import judge_clock
 from bwvisu.doctor.trial import Trial
 from keyhole.domain import ForwardPolicy, Gateway
 
 QUESTIONS = """\
-sudo=$1 family=$2
-shift 2
+sudo=$1 family=$2 socket=$3
+shift 3
 section clock date +%s.%N
 section paths paths "$@"
 section uid id -u
@@ -56,9 +57,11 @@ dropping() {
         done
 }
 section dropping dropping
+proxy() { printf 'show map\\n' | timeout 10 nc -U "$socket"; }
+[ -z "$socket" ] || section proxy proxy
 section listening cat /proc/net/tcp /proc/net/tcp6
 """
-"""Arguments: what goes before commands of root, address family, then programs."""
+"""Arguments: what goes before commands of root, address family, HAProxy's socket or nothing, then programs."""
 _SHORT_LIVED = frozenset({"tmpfs", "ramfs"})
 
 
@@ -85,14 +88,26 @@ async def examine(wire: Wire, node: Node, asked: Asked, trial: Trial) -> list[Fi
     """Ask one gateway everything; ``trial`` looks at its filters as the services do."""
     own, began = asked.gateway, time.time()
     wanted = (*programs.GATEWAY, "nc", *asked.root_programs)
-    said = await facts.gather(wire, node, QUESTIONS, own.sudo, str(own.family), *wanted)
+    said = await facts.gather(wire, node, QUESTIONS, own.sudo, str(own.family), own.proxy_socket, *wanted)
     if isinstance(said, NotSaid):
         return [programs.lacks_timeout() if said.lacks_timeout else unknown("programs", said.reason)]
     found = [judge_clock(said["clock"].text, began, time.time()), programs.judge(said["paths"], programs.GATEWAY)]
     found += [check for judge in JUDGES for check in judge(said, asked)]
-    listing = await trial.look()
-    found += firewall.judge(listing, said, asked.policy, own.family)
-    return found
+    if asked.proxied:
+        return [*found, judge_proxy(said, own)]
+    return [*found, *firewall.judge(await trial.look(), said, asked.policy, own.family)]
+
+
+def judge_proxy(said: Facts, own: Gateway) -> Finding:
+    """HAProxy at its socket, with a map of ours: which installation's it is, only the leader tells."""
+    answer = said["proxy"]
+    if "# id (file)" not in answer.text:
+        line = "systemctl enable --now haproxy   # with the account's group at its socket"
+        return fault("filter", f"HAProxy does not answer at {own.proxy_socket}: {answer.words}", ROOT, line)
+    if not re.search(r"/bwv-[a-z0-9]{1,16}\.map\)", answer.text):
+        line = f"bwvisu config haproxy --cluster CLUSTER --gateway {own.name}   # into /etc/haproxy/haproxy.cfg there"
+        return fault("filter", "HAProxy has no map of ours", HERE, line)
+    return ok("filter", "HAProxy answers, and has a map of ours")
 
 
 def _sudo(said: Facts, asked: Asked) -> Iterator[Finding]:

@@ -56,6 +56,8 @@ class Trial:
 
     async def clean(self) -> str:
         """Leave nothing of the doctor's; words where that did not succeed."""
+        if not self._touched:
+            return ""
         why = await self.remove()
         answer = await self._run(Remote(_CLEAN, self._guard.args()[:2], b""))
         return why or (answer.reason if isinstance(answer, NoAnswer) else "")

@@ -187,6 +187,23 @@ def test_an_account_without_sudo_must_be_root() -> None:
     assert only(judged({"uid": Said(0, "0")}, root), "sudo").verdict is Verdict.OK
 
 
+MAPS = "# id (file) description\n-1 (/etc/haproxy/bwv-abcd1234.map) pattern loaded from file\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        (MAPS, "HAProxy answers, and has a map of ours"),
+        ("# id (file) description\n", "HAProxy has no map of ours"),
+        ("nc: unix connect failed", "HAProxy does not answer at /run/s: nc: unix connect failed"),
+    ],
+)
+def test_a_proxy_is_asked_for_its_map(text: str, detail: str) -> None:
+    own = Gateway("gw1", "10.0.0.1", "192.0.2.1", proxy_socket="/run/s")
+    finding = gateway.judge_proxy({"proxy": Said(0, text)}, own)
+    assert (finding.detail, finding.verdict is Verdict.OK) == (detail, text is MAPS)
+
+
 FREE = "  sl  local_address rem_address   st\n   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:0\n"
 LISTENER = "   1: 00000000:C357 00000000:0000 0A 00000000:00000000 00:0\n"
 CLIENT = "   2: 15004D0A:C358 01004D0A:A7B6 01 000000A4:00000000 01:0\n"
