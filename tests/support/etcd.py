@@ -139,6 +139,15 @@ class EtcdCluster:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def restore(self, backup: Path) -> None:
+        """Give a lone member, which is killed and without data, those of a backup."""
+        (member,) = self.members
+        peer = f"http://127.0.0.1:{member.peer_port}"
+        argv = ["snapshot", "restore", str(backup), "--name", member.name, "--initial-cluster", f"{member.name}={peer}"]
+        argv += ["--initial-cluster-token", self.folder.name, "--initial-advertise-peer-urls", peer]
+        done = self._ctl(*argv, "--data-dir", str(self.folder / member.name))
+        assert done.returncode == 0, done.stderr
+
     def compact(self, revision: int) -> None:
         """Forget all history before ``revision``; it is gone from the disk too when this returns."""
         self.ctl("compact", "--physical", str(revision))

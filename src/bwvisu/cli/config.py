@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bwvisu import errors
 from bwvisu.cli.output import AsJson
 
 app = typer.Typer(no_args_is_help=True, help="Check and show the settings.")
@@ -47,6 +48,34 @@ def show(config: ConfigFile = None, *, as_json: AsJson = False) -> None:
         typer.echo(settings.model_dump_json(indent=2))
         return
     typer.echo(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, default_flow_style=None), nl=False)
+
+
+@app.command("import-original")
+def import_original(
+    file: Annotated[Path, typer.Argument(help="The original runner's config.json.")],
+    cluster: Annotated[str, typer.Option(help="What the cluster is to be called.")] = "main",
+    compute_network: Annotated[
+        list[str] | None, typer.Option(help="Network of compute nodes, e.g. 10.0.0.0/24; several times for several.")
+    ] = None,
+) -> None:
+    """Print the original runner's settings as ours; comments say what is left to do, and what has no counterpart.
+
+    Nothing is changed, and nobody is asked. See docs/migration.md.
+    """
+    from bwvisu.settings.original import cluster_name, imported  # noqa: PLC0415
+    from keyhole.domain import network  # noqa: PLC0415
+
+    if not cluster_name(cluster):
+        raise typer.BadParameter("lower-case letters, digits, inner hyphens, at most 32", param_hint="--cluster")
+    try:
+        networks = [network(each) for each in compute_network or ()]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--compute-network") from error
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.OperatorError(f"{file} cannot be read: {error}") from error
+    typer.echo(imported(text, cluster, networks), nl=False)
 
 
 @app.command()

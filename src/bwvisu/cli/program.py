@@ -28,6 +28,7 @@ _COMMANDS = {
     "portal": "portal",
     "secrets": "vault",
     "config": "config",
+    "state": "state",
     "doctor": "doctor",
     "sandbox": "sandbox",
     "openapi": "openapi",

@@ -3,7 +3,6 @@
 import os
 import secrets
 import socket
-import string
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,19 +14,16 @@ from pathlib import Path
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
-from bwvisu.adapters.etcd import Absent, Credentials, Etcd, EtcdTls, MeasuredStore, Put, Store
-from bwvisu.adapters.records import Keys, decode, encode
+from bwvisu.adapters.etcd import Credentials, Etcd, EtcdTls, MeasuredStore, Store
+from bwvisu.adapters.records import Keys
 from bwvisu.adapters.ssh import SshPool, SshSettings, Wire
 from bwvisu.adapters.vault import Vault, read_vault
-from bwvisu.domain.cluster import Installation
 from bwvisu.errors import OperatorError
 from bwvisu.metrics import with_process
 from bwvisu.reconcilers.leadership import Candidate
 from bwvisu.settings import EtcdSettings, Settings
 
 log = structlog.get_logger(__name__)
-
-_ALPHABET = string.ascii_lowercase + string.digits
 
 
 def _now() -> datetime:
@@ -111,18 +107,3 @@ def read_secret(path: Path) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise OperatorError(f"{path} cannot be read: {error.strerror}") from error
-
-
-async def installation(store: Store, keys: Keys) -> Installation:
-    """This installation's record; the first process ever draws it.
-
-    It is read first: an etcd without space refuses every transaction that might write, and nobody is to crash for it.
-    """
-    entry = await store.get(keys.installation)
-    if entry is None:
-        drawn = Installation(id="".join(secrets.choice(_ALPHABET) for _ in range(8)))
-        await store.commit([Absent(keys.installation)], [Put(keys.installation, encode(drawn))])
-        entry = await store.get(keys.installation)
-    if entry is None:
-        raise OperatorError(f"{keys.installation} was deleted from the store while it was being made")
-    return decode(Installation, entry.value)

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from aetcd import rpc
 from grpc.aio import AioRpcError
 
-from bwvisu.adapters.etcd import users, wire
+from bwvisu.adapters.etcd import snapshot, users, wire
 from bwvisu.adapters.etcd.connection import Connection, Credentials, EtcdTls, Member, uptime
 from bwvisu.adapters.etcd.errors import Compacted
 from bwvisu.adapters.etcd.lease import EtcdLease
@@ -119,6 +120,10 @@ class Etcd:
         async with aclosing(watch(self._connection, keys, start_revision)) as batches:
             async for batch in batches:
                 yield batch
+
+    async def save(self, path: Path) -> int:
+        """Write a snapshot of the whole database to a new file; see `bwvisu.adapters.etcd.snapshot.save`."""
+        return await snapshot.save(self._connection, path)
 
     async def health(self) -> tuple[MemberHealth, ...]:
         """Ask every member how it is, all at once; one that does not answer is part of the answer."""

@@ -68,6 +68,7 @@ _AMBIGUOUS = frozenset(
     }
 )
 _FINAL: dict[str, type[EtcdError]] = {
+    "auth: permission denied": EtcdRefused,  # of a snapshot: these are the words of a stream, without a code
     "etcdserver: mvcc: required revision has been compacted": Compacted,
     "etcdserver: mvcc: required revision is a future revision": Compacted,
     "etcdserver: mvcc: database space exceeded": EtcdFull,
