@@ -25,7 +25,7 @@ async def examine(settings: EtcdSettings) -> tuple[list[Examined], set[int] | No
         return [Examined(ALL, (unknown("quorum", f"its files cannot be read: {error}"),))], None
     async with store:
         members = await _health(store)
-        rights, ports = await _rights(store, Keys(settings.prefix), settings)
+        rights, ports = await _rights(store, Keys(settings.prefix))
     apart = [Examined(Subject("etcd", each.endpoint), tuple(judge_member(each))) for each in members]
     together = (judge_quorum(members), rights, judge_tls(settings))
     return [*apart, Examined(ALL, together)], ports
@@ -37,13 +37,14 @@ async def _health(store: Etcd) -> Sequence[MemberHealth]:
     return members if not any(each.error for each in members) else await store.health()
 
 
-async def _rights(store: Etcd, keys: Keys, settings: EtcdSettings) -> tuple[Finding, set[int] | None]:
+async def _rights(store: Etcd, keys: Keys) -> tuple[Finding, set[int] | None]:
     try:
         await store.get(keys.installation)
         records = await store.list(keys.kind("forwards"))
     except EtcdRefused as error:
-        line = f"etcdctl role grant-permission ROLE --prefix=true readwrite {settings.prefix}/v1/"
-        return fault("rights", str(error), "etcd", line), None
+        return fault(
+            "rights", str(error), "etcd", "bwvisu config etcd-roles --apply --cert-file ROOT.pem --key-file ROOT.key"
+        ), None
     except EtcdError as error:
         return unknown("rights", str(error)), None
     return ok("rights", f"reads below {keys.root}"), used_ports(entry.value for entry in records.entries.values())

@@ -51,7 +51,7 @@ class EtcdAccess:
 
     def certificate(self, user: str) -> tuple[Path, Path]:
         """The certificate of one of ``users``, or of root, and its key."""
-        if self.ca_file is None or user not in {ROOT, *self.users}:
+        if self.ca_file is None or not self.users or user not in {ROOT, *self.users}:
             raise ValueError(f"{user} has no certificate here")
         return self.ca_file.with_name(f"{user}.crt"), self.ca_file.with_name(f"{user}.key")
 
