@@ -101,7 +101,7 @@ def unknown(words: list[str]) -> str:
     """The first word of a command line that the program does not know; empty: it knows all."""
     command: Any = typer.main.get_command(app)
     rest = list(words)
-    while hasattr(command, "get_command") and rest:
+    while hasattr(command, "get_command") and rest and not rest[0].startswith("-"):
         name = rest.pop(0)
         command = command.get_command(None, name)
         if command is None:
