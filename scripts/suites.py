@@ -4,10 +4,11 @@ usage: suites.py test|heavy|bench
 
 What the sandbox cluster and the contract suites need of Debian is installed first.
 
-A group is a sequence of stages.  The suites of a stage run side by side: those that mostly wait, for daemons, leases
-and clocks, leave the processor to each other.  What they print is kept until each has ended.
+A group is a sequence of stages.  A stage has lanes that run side by side: suites that mostly wait, for daemons, leases
+and clocks, leave the processor to each other.  A lane is a sequence of suites; where there are several, what they
+print is kept until each has ended.
 
-The budgets together are 45 minutes: a stage may take the longest of its own and what those before it have left over.
+The budgets together are 45 minutes: a stage may take its longest lane and what those before it have left over.
 A suite that takes longer is told so: it must become quicker, or give something to `make test-heavy`.  How fast a
 machine is changes from day to day, so only what is not done after a quarter more is interrupted, takes down what it
 started, and counts as failed.  Later stages run even when an earlier one failed; the exit code is 0 only when all
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -48,30 +49,40 @@ class Suite:
 SLOWEST = ("--durations=10", "--durations-min=10")
 """What a suite's time goes to is told, so that its budget can be kept."""
 HEAVY = ("--hypothesis-profile=heavy", "--timeout=0")
-Stage = tuple[Suite, ...]
+Lane = tuple[Suite, ...]
+Stage = tuple[Lane, ...]
 GROUPS: dict[str, tuple[Stage, ...]] = {
     "test": (
-        (Suite("house", "tests/test_house.py", 15),),
-        (Suite("unit", "tests/unit", 700), Suite("simulation", "tests/simulation", 700)),
-        (Suite("fuzz", "tests/fuzz", 40),),
+        ((Suite("house", "tests/test_house.py", 15),),),
         (
-            Suite("contract", "tests/contract", 1310, ("--ignore=tests/contract/nat",)),
-            Suite("nat", "tests/contract/nat", 1310),
-            Suite("cluster", "tests/cluster", 1310),
-            Suite("gateways", "tests/gateways", 1310),
+            (
+                Suite("unit", "tests/unit", 300),
+                Suite("fuzz", "tests/fuzz", 60),
+                Suite("chart", "tests/chart", 70),
+                Suite("clients", "tests/clients", 200),
+            ),
+            (Suite("simulation", "tests/simulation", 760),),
         ),
-        (Suite("chart", "tests/chart", 50),),
-        (Suite("clients", "tests/clients", 95),),
-        (Suite("browser", "tests/browser", 490),),
+        (
+            (Suite("contract", "tests/contract", 1350, ("--ignore=tests/contract/nat",)),),
+            (Suite("nat", "tests/contract/nat", 1350),),
+            (Suite("cluster", "tests/cluster", 1350),),
+            (Suite("gateways", "tests/gateways", 1350),),
+        ),
+        ((Suite("browser", "tests/browser", 560),),),
     ),
     "heavy": (
-        (Suite("heavy", "tests/heavy", 90 * MINUTE),),
-        (Suite("sweep", "tests/simulation/test_faults_leader.py", 60 * MINUTE, HEAVY),),
-        (Suite("schemathesis", "tests/clients/test_schemathesis.py", 30 * MINUTE, HEAVY),),
-        (Suite("fuzz", "tests/fuzz", 60 * MINUTE, HEAVY),),
-        (Suite("properties", "tests/unit", 60 * MINUTE, ("-k", "properties", *HEAVY)),),
+        (
+            (
+                Suite("heavy", "tests/heavy", 90 * MINUTE),
+                Suite("sweep", "tests/simulation/test_faults_leader.py", 60 * MINUTE, HEAVY),
+                Suite("schemathesis", "tests/clients/test_schemathesis.py", 30 * MINUTE, HEAVY),
+                Suite("fuzz", "tests/fuzz", 60 * MINUTE, HEAVY),
+                Suite("properties", "tests/unit", 60 * MINUTE, ("-k", "properties", *HEAVY)),
+            ),
+        ),
     ),
-    "bench": ((Suite("bench", "tests/bench", 30 * MINUTE),),),
+    "bench": (((Suite("bench", "tests/bench", 30 * MINUTE),),),),
 }
 
 
@@ -92,27 +103,6 @@ HEADER = f"{'suite':<12}{'budget':>10}{'took':>12}   result"
 VERDICTS = {0: "passed", 5: "FAILED: no tests"}  # pytest's exit codes; all others: some test failed or could not run
 
 
-def run_stage(stage: Stage, saved: float = 0.0) -> list[Result]:
-    """Run the suites of a stage to their ends; ``saved``: seconds that earlier stages have left over."""
-    patience = budget(stage) + max(0.0, saved)
-    for suite in stage:
-        beside = ", ".join(other.name for other in stage if other is not suite)
-        print(f"\n=== {suite.name}: {suite.path}, budget {suite.budget} s{beside and f', beside {beside}'}", flush=True)
-    if len(stage) == 1:
-        return [run(stage[0], patience)]
-    with ThreadPoolExecutor(len(stage)) as pool:
-        return list(pool.map(partial(run_aside, seconds=patience), stage))
-
-
-def run_aside(suite: Suite, seconds: float) -> Result:
-    """Run one suite beside others, and print what it said when it has ended."""
-    with tempfile.TemporaryFile("w+", errors="replace") as said:
-        result = run(suite, seconds, said)
-        said.seek(0)
-        print(f"\n--- {suite.name} said:\n{said.read()}\n{result.line()}", flush=True)
-    return result
-
-
 def run(suite: Suite, seconds: float, said: IO[str] | None = None) -> Result:
     """Run one suite to its end, or to where it is late; ``said``: where its output goes, None: to ours."""
     began = time.monotonic()
@@ -127,9 +117,41 @@ def run(suite: Suite, seconds: float, said: IO[str] | None = None) -> Result:
     return Result(suite, f"{verdict}{f', late by {took - seconds:.0f} s' if took > seconds else ''}", took)
 
 
+def run_aside(suite: Suite, seconds: float) -> Result:
+    """Run one suite beside others, and print what it said when it has ended."""
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        result = run(suite, seconds, said)
+        said.seek(0)
+        print(f"\n--- {suite.name} said:\n{said.read()}\n{result.line()}", flush=True)
+    return result
+
+
+Runner = Callable[[Suite, float], Result]
+
+
+def run_lane(lane: Lane, saved: float, how: Runner = run) -> list[Result]:
+    """Run suites one after the other; each may take what those before it have left over, too."""
+    results = []
+    for suite in lane:
+        patience = suite.budget + max(0.0, saved)
+        print(f"\n=== {suite.name}: {suite.path}, budget {suite.budget} s", flush=True)
+        results.append(how(suite, patience))
+        saved += suite.budget - results[-1].seconds
+    return results
+
+
+def run_stage(stage: Stage, saved: float = 0.0) -> list[Result]:
+    """Run the lanes of a stage to their ends; ``saved``: seconds that earlier stages have left over."""
+    if len(stage) == 1:
+        return run_lane(stage[0], saved)
+    with ThreadPoolExecutor(len(stage)) as pool:
+        lanes = pool.map(partial(run_lane, saved=saved, how=run_aside), stage)
+        return [result for lane in lanes for result in lane]
+
+
 def budget(stage: Stage) -> int:
     """Seconds that a stage may take."""
-    return max(suite.budget for suite in stage)
+    return max(sum(suite.budget for suite in lane) for lane in stage)
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -52,7 +52,9 @@ def read(name: str) -> tuple[Topology, bool] | None:
         state = json.loads((folder_of(name) / "state.json").read_text())
     except FileNotFoundError:
         return None
-    return Topology(state["number"], Options(**state["options"])), state["complete"]
+    known = {field.name for field in fields(Options)}  # another release's instance may have options of its own
+    options = {name: value for name, value in state["options"].items() if name in known}
+    return Topology(state["number"], Options(**options)), state["complete"]
 
 
 def write(topology: Topology, *, complete: bool) -> None:
