@@ -1,7 +1,7 @@
 """The image's HEALTHCHECK: ends with 0 when every server of the role that this container runs answers ``/livez``.
 
-The role and its settings file are those of process 1, the container's own command.  A role that listens on nothing is
-well as long as its process is there: Docker sees for itself when it is not.
+The role and its settings file are those of process 1, the container's own command.  A reconciler without
+`leader.metrics` listens on nothing and is well as long as its process is there: Docker sees when it is not.
 """
 
 import http.client
@@ -16,7 +16,13 @@ from bwvisu.settings import Settings, load
 PATIENCE = 4
 """Seconds for one answer; less than the image's ``--timeout``."""
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 names of addresses, nothing listens
-LISTENING = {"all": ("api", "keyhole", "portal"), "api": ("api",), "keyhole": ("keyhole",), "portal": ("portal",)}
+LISTENING = {
+    "all": ("api", "keyhole", "portal"),
+    "api": ("api",),
+    "keyhole": ("keyhole",),
+    "portal": ("portal",),
+    "reconciler": ("leader",),
+}
 
 
 def command(words: Sequence[str]) -> tuple[str, Path | None]:
@@ -29,8 +35,8 @@ def command(words: Sequence[str]) -> tuple[str, Path | None]:
 
 
 def answers(settings: Settings, part: str) -> bool:
-    """Whether one server says 200 to ``/livez``; a portal that the settings do not have needs not."""
-    server = getattr(settings, part)
+    """Whether one server says 200 to ``/livez``; one that the settings do not have needs not."""
+    server = settings.leader.metrics if part == "leader" else getattr(settings, part)
     if server is None:
         return True
     host = EVERYWHERE.get(server.host, server.host)
@@ -38,7 +44,7 @@ def answers(settings: Settings, part: str) -> bool:
     plain = ssl._create_unverified_context()  # noqa: S323
     connection = (
         http.client.HTTPSConnection(host, server.port, timeout=PATIENCE, context=plain)
-        if server.tls
+        if getattr(server, "tls", None)
         else http.client.HTTPConnection(host, server.port, timeout=PATIENCE)
     )
     try:

@@ -11,7 +11,7 @@ from bwvisu.api import document as openapi
 from bwvisu.domain.audit import AuditLine
 from bwvisu.domain.lifecycle import STATES, TRANSITIONS, Phase
 from bwvisu.settings import document as settings
-from scripts import chart, commands, dashboard, faults
+from scripts import chart, commands, dashboard, faults, metrics
 
 ROOT = faults.ROOT
 
@@ -53,6 +53,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "docs/audit.schema.json": audit,
     "docs/commands.md": commands.render,
     "docs/lifecycle.md": lifecycle,
+    "docs/metrics.md": metrics.render,
     "docs/openapi.json": openapi.render,
     "docs/reliability.md": faults.render,
     "docs/settings.md": settings.render,

@@ -1,5 +1,7 @@
 """Structured logs: a line per event, readable on a terminal, JSON elsewhere.
 
+What is bound to the present work (the request, the job: `structlog.contextvars`) stands in each of its lines.
+
 A traceback is told without the values of variables: they could hold secrets.
 """
 
@@ -18,6 +20,7 @@ def configure() -> None:
         else structlog.processors.JSONRenderer()
     )
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

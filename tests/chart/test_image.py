@@ -100,7 +100,10 @@ def test_a_role_that_answers_is_well_and_one_that_does_not_is_not(
     assert main(process) == 1
     assert capsys.readouterr().out == "no answer: api\n"
     process.write_text(process.read_text().replace("serve\0api", "serve\0reconciler"))
-    assert main(process) == 0
+    assert main(process) == 0, "it listens on nothing"
+    settings = process.with_name("bwvisu.yaml")
+    settings.write_text(settings.read_text() + "leader: {metrics: {port: 1}}\n")
+    assert main(process) == 1
 
 
 CHECK = """

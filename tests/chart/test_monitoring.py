@@ -1,50 +1,42 @@
 """Alerts and the dashboard ask for metrics that are really counted, by labels that these really have."""
 
-import ast
-import functools
 import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 import yaml
 
-from scripts import dashboard
+from scripts import dashboard, metrics
 from scripts.chart import CHART, Release
 from scripts.environment import ROOT
-from tests.chart.manifests import of_kind, only, selects
+from tests.chart.manifests import containers, of_kind, only, pods, selects
 from tests.support.etcd import EtcdCluster
 
-SUFFIXES = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_sum", "_count")}
 FILES = ("alerts.yaml", "alerts-etcd.yaml")
+RUNBOOK = ROOT / "docs" / "runbook.md"
 OF_KUBERNETES = {"namespace", "pod", "le"}
 
 
-@functools.cache
 def counted() -> dict[str, set[str]]:
     """Every metric of the code as Prometheus names it, with its labels."""
-    found: dict[str, set[str]] = {}
-    for file in (ROOT / "src").rglob("*.py"):
-        for call in ast.walk(ast.parse(file.read_text())):
-            match call:
-                case ast.Call(func=ast.Name(id=kind), args=[ast.Constant(value=str(name)), _, *rest]) if (
-                    kind in SUFFIXES
-                ):
-                    labels = {
-                        each.value for given in rest for each in ast.walk(given) if isinstance(each, ast.Constant)
-                    }
-                    found |= {f"{name}{suffix}": {str(label) for label in labels} for suffix in SUFFIXES[kind]}
-    return found
+    return {name: set(each.labels) for found in metrics.everything().values() for each in found for name in each.series}
+
+
+def alerts() -> Iterator[dict[str, Any]]:
+    """Every rule that we ship."""
+    for file in FILES:
+        for group in yaml.safe_load((CHART / "files" / file).read_text())["groups"]:
+            yield from group["rules"]
 
 
 def expressions() -> Iterator[str]:
     """What alerts and panels ask."""
-    for file in FILES:
-        for group in yaml.safe_load((CHART / "files" / file).read_text())["groups"]:
-            yield from (rule["expr"] for rule in group["rules"])
+    yield from (rule["expr"] for rule in alerts())
     for panels in dashboard.ROWS.values():
         yield from (panel.expression for panel in panels)
 
@@ -58,6 +50,18 @@ def test_what_is_asked_for_is_counted() -> None:
     assert asked("bwvisu") <= counted().keys()
 
 
+def test_every_alert_has_its_section_in_the_runbook_and_each_section_its_alert() -> None:
+    named = [line.removeprefix("### ") for line in RUNBOOK.read_text().splitlines() if line.startswith("### ")]
+    assert sorted(named) == sorted(rule["alert"] for rule in alerts())
+
+
+def test_what_documents_name_is_counted() -> None:
+    for page in (ROOT / "docs").glob("*.md"):
+        named = set(re.findall(r"`(bwvisu_[a-z_]+)[`{]", page.read_text())) - {"bwvisu_client"}
+        bare = {each.name for found in metrics.everything().values() for each in found}
+        assert named <= counted().keys() | bare, page
+
+
 def test_every_metric_is_on_the_dashboard() -> None:
     shown = {name for panels in dashboard.ROWS.values() for panel in panels for name in [panel.expression]}
     for name in counted():
@@ -66,11 +70,11 @@ def test_every_metric_is_on_the_dashboard() -> None:
 
 
 def test_labels_are_those_of_the_metrics() -> None:
-    metrics = counted()
+    known = counted()
     for text in expressions():
         if "bwvisu_" not in text:
             continue
-        mine = {label for name in re.findall(r"\bbwvisu_[a-z_]+", text) for label in metrics[name]}
+        mine = {label for name in re.findall(r"\bbwvisu_[a-z_]+", text) for label in known[name]}
         grouped = {label.strip() for group in re.findall(r"by \(([^)]*)\)", text) for label in group.split(",")}
         matched = set(re.findall(r"[{,]\s*([a-z_]+)\s*=~?\"", text))
         assert grouped | matched <= mine | OF_KUBERNETES, text
@@ -107,6 +111,13 @@ def test_the_rules_and_the_dashboard_arrive_whole(judged: Mapping[str, Release])
 
 
 def test_each_monitor_finds_the_service_and_its_port(release: Release) -> None:
+    for monitor in of_kind(release, "PodMonitor"):
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        found = [
+            pod for pod in pods(release).values() if selects(monitor["spec"]["selector"], pod["metadata"]["labels"])
+        ]
+        ports = [{port["name"]: port for port in containers(pod)[0]["ports"]} for pod in found]
+        assert [endpoint["port"] in named for named in ports] == [True]
     services = of_kind(release, "Service")
     for monitor in of_kind(release, "ServiceMonitor"):
         found = [each for each in services if selects(monitor["spec"]["selector"], each["metadata"]["labels"])]

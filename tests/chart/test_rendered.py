@@ -94,11 +94,12 @@ def _probes(pod: Object) -> dict[str, str]:
 
 
 def test_probes_ask_what_each_role_answers(release: Release) -> None:
-    found = {role: _probes(pod) for role, pod in pods(release).items() if role in {"api", "keyhole", "portal"}}
+    roles = {"api", "keyhole", "portal", "reconciler"}
+    found = {role: _probes(pod) for role, pod in pods(release).items() if role in roles}
     for role, probes in found.items():
         assert probes["startupProbe"] == "/readyz"
         assert probes["livenessProbe"] == "/livez", "a process is not restarted for what etcd does"
-        assert probes["readinessProbe"] == ("/readyz" if role == "keyhole" else "/livez")
+        assert probes["readinessProbe"] == ("/readyz" if role in {"keyhole", "reconciler"} else "/livez")
 
 
 def test_probes_speak_tls_where_the_server_does(judged: Mapping[str, Release]) -> None:

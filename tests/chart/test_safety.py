@@ -71,7 +71,7 @@ def test_etcd_is_met_by_the_roles_alone(judged: Mapping[str, Release]) -> None:
 
 def test_the_keyhole_is_met_by_compute_nodes(judged: Mapping[str, Release]) -> None:
     (policy,) = policies(judged["several-clusters"], "keyhole")
-    peers = [peer for rule in policy["ingress"] for peer in rule["from"]]
+    peers = [peer for rule in policy["ingress"] if {"port": "http"} in rule["ports"] for peer in rule["from"]]
     assert {peer["ipBlock"]["cidr"] for peer in peers if "ipBlock" in peer} == {"10.1.1.0/24", "2001:db8:1::/64"}
     assert {"namespaceSelector": {}} not in peers
 
@@ -89,3 +89,12 @@ def test_a_key_is_in_the_pods_of_its_role_alone(judged: Mapping[str, Release]) -
 
 def test_services_keep_the_addresses_of_those_who_ask(judged: Mapping[str, Release]) -> None:
     assert only(judged["tls-everywhere"], "Service", "keyhole")["spec"]["externalTrafficPolicy"] == "Local"
+
+
+def test_metrics_are_for_those_who_watch(judged: Mapping[str, Release]) -> None:
+    release = judged["high-availability"]
+    for role in ("keyhole", "reconciler"):
+        (policy,) = policies(release, role)
+        (rule,) = [rule for rule in policy["ingress"] if {"port": "metrics"} in rule["ports"]]
+        assert rule["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert "metrics" not in {port["name"] for port in only(release, "Service", "keyhole")["spec"]["ports"]}

@@ -63,8 +63,16 @@ def test_servers_listen_where_the_probes_ask(settings: Settings, release: Releas
         if server is not None:
             assert server.host == "0.0.0.0"  # noqa: S104
             (container,) = pods(release)[role]["spec"]["containers"]
-            assert container["ports"] == [{"name": "http", "containerPort": server.port}]
+            assert container["ports"][0] == {"name": "http", "containerPort": server.port}
             assert container["args"] == ["serve", role, "--config", "/etc/bwvisu/settings/bwvisu.yaml"]
+
+
+def test_keyhole_and_reconciler_tell_their_metrics_where_the_monitor_asks(settings: Settings, release: Release) -> None:
+    for role, metrics in {"keyhole": settings.keyhole.metrics, "reconciler": settings.leader.metrics}.items():
+        assert metrics is not None
+        assert metrics.host == "0.0.0.0"  # noqa: S104
+        (container,) = pods(release)[role]["spec"]["containers"]
+        assert container["ports"][-1] == {"name": "metrics", "containerPort": metrics.port}
 
 
 def test_the_portal_finds_the_api(settings: Settings, release: Release) -> None:

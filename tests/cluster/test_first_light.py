@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from bwvisu.cli.local import LocalService, until
+from bwvisu.cli.local import LocalService, free_port, until
 from bwvisu.sandbox import Sandbox
+from tests.support.metrics import Scraped
 from tests.support.world import (
     QUARANTINE,
     Person,
@@ -32,6 +33,8 @@ FORWARDS: dict[str, dict[str, Any]] = {
 @pytest.fixture(params=FORWARDS)
 def service(sandbox: Sandbox, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LocalService]:
     with service_in(sandbox, tmp_path, {"forwards": FORWARDS[request.param]}) as service:
+        leader, keyhole = ({"metrics": {"port": free_port("127.0.0.1")}} for _ in range(2))
+        service.configure({"leader": leader, "keyhole": keyhole})
         service.start()
         service.wait_until_ready(120)
         yield service
@@ -62,6 +65,50 @@ def test_a_job_from_post_to_a_page_to_nothing(service: LocalService, sandbox: Sa
         assert not slurm_jobs(sandbox, job_id)
         for gateway in ("gw1", "gw2"):
             assert not forwards(sandbox, gateway)
+    counted(service, web["gateway"], job_id)
+    followed(service, job_id)
+
+
+def counted(service: LocalService, gateway: str, job_id: str) -> None:
+    """What reconciler and keyhole count afterwards is what has happened, and names nobody."""
+    leader, keyhole = (
+        Scraped.of(f"http://127.0.0.1:{service.settings[role]['metrics']['port']}") for role in ("leader", "keyhole")
+    )
+    assert leader.sum("bwvisu_leader") == 1
+    assert leader.sum("bwvisu_submissions_total") == leader.sum("bwvisu_submissions_total", result="submitted") == 1
+    for state in ("accepted", "submitted", "running", "available", "completing"):
+        assert leader.sum("bwvisu_job_state_seconds_count", cluster="main", state=state) == 1, state
+    assert leader.sum("bwvisu_job_queue_seconds_count") == leader.sum("bwvisu_job_available_seconds_count") == 1
+    assert leader.sum("bwvisu_jobs_finished_total", outcome="cancelled") == 1
+    assert leader.sum("bwvisu_jobs", state="finished") == leader.sum("bwvisu_jobs") == 1
+    for change in ("added", "removed"):
+        assert leader.sum("bwvisu_gateway_changes_total", gateway=gateway, change=change) == 1
+    assert leader.sum("bwvisu_gateway_drift_repaired_total") == 0
+    assert (leader.sum("bwvisu_probes_total", gateway=gateway, result="good") or 0) >= 2
+    assert leader.sum("bwvisu_squeue_looks_total", result="complete")
+    for name in ("bwvisu_squeue_age_seconds", "bwvisu_gateway_sync_lag_seconds"):
+        assert (leader.sum(name, cluster="main") or 0) < 300
+    assert leader.sum("bwvisu_loop_passes_total", result="defect") == 0
+    assert leader.sum("bwvisu_ssh_calls_total", cluster="main", result="completed")
+    assert leader.sum("bwvisu_etcd_requests_total", call="commit", result="done")
+    assert keyhole.sum("bwvisu_keyhole_requests_total", call="/keyhole/v1/jobs/{job_id}/forwards", status="200") == 1
+    for scraped in (leader, keyhole):
+        assert job_id not in scraped.text
+        assert "alice" not in scraped.text
+
+
+def followed(service: LocalService, job_id: str) -> None:
+    """One request id leads from the call that made the job through the leader's steps."""
+    lines = [
+        json.loads(line) for line in (service.folder / "all.log").read_text().splitlines() if f'"{job_id}"' in line
+    ]
+    audited = [line for line in lines if line["event"] == "audit"]
+    made = [line["request"] for line in audited if line["action"] == "createJob"]
+    assert {line["request"] for line in audited if line["action"] in {"createJob", "moveJob", "grantPorts"}} == set(
+        made
+    )
+    assert len(made) == 1
+    assert len(made[0]) == 32
 
 
 def test_what_a_user_types_reaches_the_job_as_that_very_text(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -40,10 +40,15 @@ spec:
           {{- end }}
           securityContext: {{- include "bwvisu.containerSecurity" $root | nindent 12 }}
           resources: {{- toYaml $values.resources | nindent 12 }}
-          {{- if $listens }}
           ports:
+            {{- if $listens }}
             - {name: http, containerPort: {{ include "bwvisu.port" . }}}
+            {{- end }}
+            {{- with include "bwvisu.metricsPort" . }}
+            - {name: metrics, containerPort: {{ . }}}
+            {{- end }}
           {{- include "bwvisu.probes" . | nindent 10 }}
+          {{- if $listens }}
           lifecycle: # until every node knows that this pod takes nothing new
             preStop: {exec: {command: [sleep, "5"]}}
           {{- end }}
@@ -61,21 +66,22 @@ spec:
 
 {{/*
 A pod of the API or the portal starts when /readyz says 200, and stays while /livez does: when etcd, which all share,
-does not answer, they go on showing what they know, and say so themselves.  The keyhole can do nothing without etcd.
+does not answer, they go on showing what they know, and say so themselves.  Keyhole and reconciler can do nothing without.
 */}}
 {{- define "bwvisu.probes" -}}
 {{- $scheme := include "bwvisu.scheme" . -}}
+{{- $port := ternary "metrics" "http" (eq (index . 1) "reconciler") -}}
 startupProbe:
-  httpGet: {path: /readyz, port: http, scheme: {{ $scheme }}}
+  httpGet: {path: /readyz, port: {{ $port }}, scheme: {{ $scheme }}}
   periodSeconds: 3
   timeoutSeconds: 4
   failureThreshold: 100
 readinessProbe:
-  httpGet: {path: {{ ternary "/readyz" "/livez" (eq (index . 1) "keyhole") }}, port: http, scheme: {{ $scheme }}}
+  httpGet: {path: {{ ternary "/readyz" "/livez" (has (index . 1) (list "keyhole" "reconciler")) }}, port: {{ $port }}, scheme: {{ $scheme }}}
   periodSeconds: 5
   timeoutSeconds: 4
 livenessProbe:
-  httpGet: {path: /livez, port: http, scheme: {{ $scheme }}}
+  httpGet: {path: /livez, port: {{ $port }}, scheme: {{ $scheme }}}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6

@@ -4,7 +4,8 @@
 {{- $derived := dict
       "applications" (dict "path" (include "bwvisu.applications" .))
       "api" (dict "port" 4242)
-      "keyhole" (dict "port" 4243) -}}
+      "keyhole" (dict "port" 4243 "metrics" (dict "host" "0.0.0.0" "port" 9464))
+      "leader" (dict "metrics" (dict "host" "0.0.0.0" "port" 9464)) -}}
 {{- if .Values.etcd.enabled -}}
 {{-   $_ := set $derived "etcd" (include "bwvisu.etcd.settings" . | fromYaml) -}}
 {{- end -}}
@@ -35,10 +36,16 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The port on which a role listens: root, role.  The reconciler listens on none. */}}
+{{/* The port on which a role serves others: root, role.  The reconciler serves nobody. */}}
 {{- define "bwvisu.port" -}}
 {{- $settings := include "bwvisu.settings" (index . 0) | fromYaml -}}
 {{- with index $settings (index . 1) }}{{ with .port }}{{ int . }}{{ end }}{{ end -}}
+{{- end -}}
+
+{{/* The port on which a role is asked how it is where that is another one; nothing for API and portal: root, role. */}}
+{{- define "bwvisu.metricsPort" -}}
+{{- $settings := include "bwvisu.settings" (index . 0) | fromYaml -}}
+{{- with dig (get (dict "keyhole" "keyhole" "reconciler" "leader") (index . 1) | default "none") "metrics" "port" "" $settings }}{{ int . }}{{ end -}}
 {{- end -}}
 
 {{- define "bwvisu.scheme" -}}

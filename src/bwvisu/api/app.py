@@ -26,12 +26,14 @@ from bwvisu.api.auth import Tokens
 from bwvisu.api.basic import Passwords
 from bwvisu.api.body import BodyGuard
 from bwvisu.api.head import HeadGuard
-from bwvisu.api.metrics import GatewayMetrics, RequestMetrics, watch_catalogue, watch_feed, watch_mirrors
+from bwvisu.api.metrics import GatewayMetrics, operation_of, watch_catalogue, watch_feed, watch_mirrors
 from bwvisu.api.openapi import polish
 from bwvisu.api.rate import RateGuard
 from bwvisu.api.semantics import Semantics
 from bwvisu.api.views import job_view
+from bwvisu.correlation import RequestIds
 from bwvisu.domain.principal import Principal
+from bwvisu.metrics import RequestMetrics
 from bwvisu.services.chronicle import Chronicle
 from bwvisu.services.context import Context
 from bwvisu.services.feed import Feed, Limits
@@ -110,8 +112,9 @@ def make_app(
         holder=holder,
         write=chronicle.write,
     )
-    app.add_middleware(RequestMetrics, registry=registry)
+    app.add_middleware(RequestMetrics, registry=registry, of="api", label="operation", kind=operation_of)
     app.add_middleware(Semantics)
+    app.add_middleware(RequestIds, random=context.random)
     return app
 
 

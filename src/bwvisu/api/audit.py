@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bwvisu.api.source import client_of, source_of
 from bwvisu.api.trail import Trail, trail_of
+from bwvisu.correlation import request_id
 from bwvisu.domain.audit import Action, AuditRecord, Result
 from bwvisu.domain.naming import ULID
 from bwvisu.domain.principal import Principal
@@ -112,6 +113,7 @@ class AuditTrail:
             **self._place(path),
             user=self._user(trail, path, job),
             reason=trail.problem,
+            request=request_id(),
             at=self._context.now(),
         )
 

@@ -1,12 +1,12 @@
 """``/livez``, ``/readyz``, ``/metrics``: for those who operate the service; no token."""
 
 from fastapi import APIRouter, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response
 
 from bwvisu.api.models import Health
 from bwvisu.api.problems import problem
 from bwvisu.api.routing import AnyContext, answer, declared
+from bwvisu.metrics import exposition
 
 router = APIRouter(tags=["operation"])
 
@@ -41,4 +41,4 @@ async def ready(context: AnyContext) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """In Prometheus' text format."""
-    return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
+    return exposition(request.app.state.registry)

@@ -88,6 +88,9 @@ class AuditRecord(BaseModel):
     """Of `moveJob` to `finished`: how it ended."""
     reason: str | None = None
     """Slug of the problem that was answered, or the code of the job's reason."""
+    request: str | None = None
+    """Id of the request that this follows from (`X-Request-Id`): of `moveJob`, `setTime` and `grantPorts` the one that
+    made the job."""
     at: AwareDatetime
     """When, UTC."""
 

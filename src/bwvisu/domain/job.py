@@ -93,6 +93,8 @@ class JobSpec(Record):
     """Name of the token that asked."""
     created_for: str | None = None
     """The person whom its holder named as the one that asks."""
+    request: str | None = None
+    """Id of the request that made it, for the log; None: an older version stored it."""
     stopped_by: str = ""
     """Who wanted it stopped: the person, else the token; empty: nobody, or an older version stopped it."""
     extension: Extension | None = None

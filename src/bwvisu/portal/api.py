@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from bwvisu.correlation import HEADER, request_id
 from bwvisu.errors import BwvisuError, NotFound, OperatorError, TryAgain, UserError
 from bwvisu.portal.documents import (
     Access,
@@ -277,9 +278,11 @@ class Api:
         raise _error(answer)
 
     def _headers(self) -> dict[str, str]:
+        own = request_id()
+        headers = {HEADER: own} if own else {}
         if self.user:
-            return {"X-On-Behalf-Of": self.user}
-        return {"X-Requested-By": self._administrator} if self._administrator else {}
+            return {**headers, "X-On-Behalf-Of": self.user}
+        return {**headers, "X-Requested-By": self._administrator} if self._administrator else headers
 
 
 class _Common:

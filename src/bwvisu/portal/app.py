@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bwvisu.correlation import RequestIds
 from bwvisu.errors import BwvisuError, Conflict, NotFound, OperatorError, TryAgain, UserError
 from bwvisu.portal import metrics
 from bwvisu.portal.api import Api
@@ -61,6 +62,7 @@ def make_app(settings: PortalSettings, api: Api, sealer: Sealer, sign_in: Passwo
     app.add_middleware(PageMetrics, registry=registry)
     times = {"lifetime": settings.session_lifetime, "limit": settings.session_limit}
     app.add_middleware(Sessions, sealer=sealer, **times, secure=secure)
+    app.add_middleware(RequestIds)
     return app
 
 

@@ -29,6 +29,18 @@ class LoopHealth:
     last_error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass of a loop, for those who count."""
+
+    loop: str
+    """The loop's name."""
+    seconds: float
+    report: object
+    """What its body returned; None where it failed."""
+    failure: Exception | None
+
+
 class Loop:
     """Runs ``body`` every ``interval`` seconds, or sooner when nudged, but never closer than ``gap`` seconds."""
 
@@ -42,6 +54,8 @@ class Loop:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
+        self.on_pass: Callable[[Pass], None] = lambda _: None
+        """Told of every pass; must be quick and must not raise."""
         self.health = LoopHealth()
         self.interval = interval
         self._body = body
@@ -60,10 +74,8 @@ class Loop:
     async def run(self) -> None:
         """Run passes until cancelled.  A pass that fails is told and tried again, with growing pauses."""
         while True:
-            began = self._clock()
             self._nudged.clear()
             await self._one_pass()
-            self.health.last_seconds = self._clock() - began
             if self.health.failures_in_a_row:
                 await asyncio.sleep(min(LONGEST_BACKOFF, 0.5 * 2 ** min(self.health.failures_in_a_row, 10)))
                 continue
@@ -78,19 +90,23 @@ class Loop:
             return
 
     async def _one_pass(self) -> None:
+        began, report, failure = self._clock(), None, None
         self.health.passes += 1
         try:
-            await self._body()
+            report = await self._body()
         except BwvisuError as error:
-            self._failed(error)
+            failure = self._failed(error)
             log.warning("pass failed", loop=self.name, error=self.health.last_error)
         except Exception as error:
-            self._failed(error)
+            failure = self._failed(error)
             log.exception("pass failed by a defect", loop=self.name)
         else:
             self.health.failures_in_a_row = 0
+        self.health.last_seconds = self._clock() - began
+        self.on_pass(Pass(self.name, self.health.last_seconds, report, failure))
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception) -> Exception:
         self.health.failures += 1
         self.health.failures_in_a_row += 1
         self.health.last_error = f"{type(error).__name__}: {error}"
+        return error

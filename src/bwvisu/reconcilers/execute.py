@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from bwvisu.adapters.etcd import Condition, Delete, DeletePrefix, EtcdError, Unchanged
 from bwvisu.adapters.records import Keys
 from bwvisu.adapters.slurm import Submission
+from bwvisu.correlation import FIELD
 from bwvisu.domain.job import JobId, JobSpec, JobStatus, Reason, SlurmView
 from bwvisu.domain.lifecycle import Event, Outcome, Phase
 from bwvisu.domain.observation import (
@@ -86,6 +88,18 @@ def _alone(keys: Keys, job_id: JobId) -> tuple[str, ...]:
     return tuple(key(job_id) for key in kinds)
 
 
+class Watching(Protocol):
+    """Who counts what was done."""
+
+    def submitted(self, result: SubmitResult) -> None:
+        """An attempt ended so."""
+        ...
+
+    def stored(self, spec: JobSpec, before: JobStatus, after: JobStatus, *, answered: bool) -> None:
+        """A job's status was stored; ``answered``: as the answer to a submission of this leader's says."""
+        ...
+
+
 class Executor:
     """The hands of one cluster's job reconciler."""
 
@@ -100,6 +114,7 @@ class Executor:
         *,
         job_name: Callable[[JobId, int], str],
         look_soon: Callable[[], None],
+        watching: Watching | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -111,11 +126,18 @@ class Executor:
         self._script = script
         self._job_name = job_name
         self._look_soon = look_soon
+        self._watching = watching
         self._clock = clock
         self._wall = wall
 
     async def execute(self, verb: Verb) -> None:
-        """Carry out one verb."""
+        """Carry out one verb; every line of the log says for which job, and from which request it came."""
+        spec = self._records.specs.get(verb.job_id) if not isinstance(verb, LookUpUser) else None
+        about = {"job": spec.id, FIELD: spec.request} if spec is not None and spec.request else {}
+        with bound_contextvars(**about):
+            await self._execute(verb)
+
+    async def _execute(self, verb: Verb) -> None:
         match verb:
             case Record() | StopIdle():
                 await self._write_down(verb)
@@ -133,7 +155,9 @@ class Executor:
             case Forget():
                 await self._forget(verb.job_id)
 
-    async def _record(self, job_id: JobId, status: JobStatus, given: Sequence[Condition] = ()) -> bool:
+    async def _record(
+        self, job_id: JobId, status: JobStatus, given: Sequence[Condition] = (), *, answered: bool = False
+    ) -> bool:
         before = self._records.status.get(job_id)
         if before == status:
             return True
@@ -141,8 +165,10 @@ class Executor:
         stored = await self._writer.put(key, status, revision, given)
         if stored:
             spec = self._records.specs.get(job_id)
-            for each in steps(job_id, spec.user if spec else None, before, status, self._wall()):
+            for each in steps(job_id, spec, before, status, self._wall()):
                 audit(each)
+            if self._watching is not None and spec is not None:
+                self._watching.stored(spec, before or JobStatus(), status, answered=answered)
         return stored
 
     async def _write_down(self, verb: Record | StopIdle) -> None:
@@ -166,13 +192,17 @@ class Executor:
         except EtcdError:
             raise
         except (OperatorError, UserError, ValueError) as error:
-            await self._reject(spec, self._records.status.get(spec.id) or JobStatus(), "not-rendered", str(error))
+            known = self._records.status.get(spec.id) or JobStatus()
+            await self._record(spec.id, self._rejected(known, "not-rendered", str(error)))
             return
         self._writer.leadership.guard(START_MARGIN)
         if not await self._record(spec.id, verb.status):
             return
         self._writer.leadership.guard(START_MARGIN)
-        await self._note(spec, verb.status, await self._cluster.submit(submission))
+        result = await self._cluster.submit(submission)
+        if self._watching is not None:
+            self._watching.submitted(result)
+        await self._record(spec.id, self._told(spec, verb.status, result), answered=not isinstance(result, Unknown))
         self._look_soon()
 
     async def _submission(self, spec: JobSpec, verb: Submit) -> Submission:
@@ -185,30 +215,29 @@ class Executor:
             script=await self._script(spec, verb.status.attempt),
         )
 
-    async def _note(self, spec: JobSpec, status: JobStatus, result: SubmitResult) -> None:
+    def _told(self, spec: JobSpec, status: JobStatus, result: SubmitResult) -> JobStatus:
+        """The status by what the submission was answered."""
         now = self._wall()
         match result:
             case Submitted():
                 slurm = SlurmView(job_id=result.slurm_job_id, state="PENDING")
-                submitted = advance(status, Event.SUBMITTED, at=now).model_copy(update={"slurm": slurm})
-                await self._record(spec.id, submitted)
+                return advance(status, Event.SUBMITTED, at=now).model_copy(update={"slurm": slurm})
             case Refused(code="unknown-user"):  # sudo's directory may be away: accounts are judged by asking for them
                 self._accounts.doubt(spec.user)
                 self._memory.held_back[spec.id] = self._clock() + HOLD_BACK_UNKNOWN
-                await self._record(spec.id, advance(status, Event.UNSENT, at=now, reason=words.USER_NOT_FOUND))
+                return advance(status, Event.UNSENT, at=now, reason=words.USER_NOT_FOUND)
             case Refused():
-                await self._reject(spec, status, result.code, result.message)
+                return self._rejected(status, result.code, result.message)
             case NotStarted():
                 pause = HOLD_BACK if result.retryable else HOLD_BACK_HOPELESS
                 self._memory.held_back[spec.id] = self._clock() + pause
-                await self._record(spec.id, unsent(status, result.reason, at=now))
+                return unsent(status, result.reason, at=now)
             case Unknown():
                 log.warning("submission unknown", job=spec.id, attempt=status.attempt, reason=result.reason)
-                await self._record(spec.id, status.model_copy(update={"reason": words.in_doubt(result.reason)}))
+                return status.model_copy(update={"reason": words.in_doubt(result.reason)})
 
-    async def _reject(self, spec: JobSpec, status: JobStatus, code: str, message: str) -> None:
-        reason = Reason(code=code, message=message)
-        await self._record(spec.id, finish(status, Outcome.REJECTED, reason, at=self._wall()))
+    def _rejected(self, status: JobStatus, code: str, message: str) -> JobStatus:
+        return finish(status, Outcome.REJECTED, Reason(code=code, message=message), at=self._wall())
 
     async def _cancel(self, verb: Cancel) -> None:
         self._writer.leadership.guard(START_MARGIN)

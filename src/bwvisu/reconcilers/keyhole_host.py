@@ -123,6 +123,7 @@ class LeaderBooks:
                     result=result,
                     job=after.job_id,
                     user=spec.user if spec else None,
+                    request=spec.request if spec else None,
                     reason=reason,
                     at=self._wall(),
                 )

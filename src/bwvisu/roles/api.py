@@ -21,7 +21,7 @@ async def run_api(base: Base) -> None:
     await asyncio.to_thread(catalogue.refresh)
     context = api_context(base, catalogue)
     limits = Limits(streams=settings.streams, lifetime=settings.stream_lifetime)
-    app = make_app(context, settings.tokens, rate=settings.rate, basic=settings.basic, streams=limits)
+    app = make_app(context, settings.tokens, base.registry(), rate=settings.rate, basic=settings.basic, streams=limits)
     feed: Feed = app.state.feed
     chronicle: Chronicle = app.state.chronicle
     async with asyncio.TaskGroup() as group:

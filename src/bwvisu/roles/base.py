@@ -9,13 +9,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
-from bwvisu.adapters.etcd import Absent, Credentials, Etcd, EtcdTls, Put, Store
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+
+from bwvisu.adapters.etcd import Absent, Credentials, Etcd, EtcdTls, MeasuredStore, Put, Store
 from bwvisu.adapters.records import Keys, decode, encode
 from bwvisu.adapters.ssh import SshPool, SshSettings, Wire
 from bwvisu.domain.cluster import Installation
 from bwvisu.errors import OperatorError
+from bwvisu.metrics import with_process
 from bwvisu.reconcilers.leadership import Candidate
 from bwvisu.settings import EtcdSettings, Settings
 
@@ -47,13 +51,29 @@ class Base:
     random: Callable[[int], bytes] = secrets.token_bytes
     """So many bytes that nobody can guess."""
     connect: Callable[[SshSettings], Wire] = SshPool
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """What the process counts, whatever roles it runs; a role has a registry of its own beside it."""
+
+    def registry(self) -> CollectorRegistry:
+        """A role's registry, which shows the process's as well."""
+        return with_process(self.metrics)
 
 
 @asynccontextmanager
 async def base(settings: Settings) -> AsyncIterator[Base]:
     """Open the store."""
+    metrics = process_metrics()
     async with open_store(settings.etcd) as store:
-        yield Base(settings, store, Keys(settings.etcd.prefix))
+        yield Base(settings, MeasuredStore(store, metrics), Keys(settings.etcd.prefix), metrics=metrics)
+
+
+def process_metrics() -> CollectorRegistry:
+    """What is known of any process of ours: its memory, processor time and files, and which release it is."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    release = Gauge("bwvisu_build_info", "1, with the release that runs", ["version"], registry=registry)
+    release.labels(version("bwvisu")).set(1)
+    return registry
 
 
 def open_store(settings: EtcdSettings) -> Etcd:

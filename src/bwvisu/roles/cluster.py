@@ -30,9 +30,10 @@ from functools import partial
 
 from bwvisu.adapters.job_script import KeyholeAddress
 from bwvisu.adapters.slurm import SlurmCluster
-from bwvisu.adapters.ssh import Wire
+from bwvisu.adapters.ssh import MeasuredWire, Wire
 from bwvisu.domain.cluster import Installation
 from bwvisu.domain.job import JobId
+from bwvisu.domain.lifecycle import State
 from bwvisu.domain.naming import SlurmJobName
 from bwvisu.reconcilers.accounts import Accounts
 from bwvisu.reconcilers.dispatch import Dispatcher
@@ -59,6 +60,7 @@ from bwvisu.roles.conversions import (
 )
 from bwvisu.roles.gateways import GatewayLoops
 from bwvisu.roles.mail import mail_loops
+from bwvisu.roles.metrics import LeaderMetrics
 from bwvisu.roles.nodes import Nodes
 from bwvisu.settings import ClusterSettings
 
@@ -77,6 +79,7 @@ class ClusterTerm:
         writer: Writer,
         wire: Wire,
         dispatcher: Dispatcher,
+        metrics: LeaderMetrics,
     ) -> None:
         self._name = name
         self._settings: ClusterSettings = base.settings.clusters[name]
@@ -85,6 +88,7 @@ class ClusterTerm:
         self._writer = writer
         self._wire = wire
         self._dispatcher = dispatcher
+        self._metrics = metrics
         self._slurm = SlurmCluster(
             wire, command_nodes(self._settings), slurm_settings(self._settings), clock=base.monotonic
         )
@@ -123,14 +127,20 @@ class ClusterTerm:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, name: str, base: Base, drawn: Installation, records: Records, writer: Writer
+        cls,
+        name: str,
+        base: Base,
+        drawn: Installation,
+        records: Records,
+        writer: Writer,
+        metrics: LeaderMetrics,
     ) -> AsyncIterator["ClusterTerm"]:
         """Open connections for the term; leaving ends what is still at work, then closes them."""
         async with (
             aclosing(base.connect(ssh_settings(base.settings.clusters[name]))) as wire,
             Dispatcher(VERBS_AT_ONCE) as dispatcher,
         ):
-            yield cls(name, base, drawn, records, writer, wire, dispatcher)
+            yield cls(name, base, drawn, records, writer, MeasuredWire(wire, name, metrics.wire), dispatcher, metrics)
 
     async def run(self) -> None:
         """Run every loop until cancelled."""
@@ -146,9 +156,15 @@ class ClusterTerm:
             *self._mail,
             *self._gateways.all(),
         )
-        async with asyncio.TaskGroup() as group:
-            for loop in loops:
-                group.create_task(loop.run())
+        told = self._metrics.listener(self._name)
+        with self._metrics.term(self._name, self._settings.gateways_by_name(), self._states):
+            async with asyncio.TaskGroup() as group:
+                for loop in loops:
+                    loop.on_pass = told
+                    group.create_task(loop.run())
+
+    def _states(self) -> list[State]:
+        return [view.status.state for view in self._views.current().values()]
 
     # ---- who nudges whom --------------------------------------------------------------------------------------
 
@@ -225,6 +241,7 @@ class ClusterTerm:
             self._scripts(),
             job_name=self._job_name,
             look_soon=self._watcher.loop.nudge,
+            watching=self._metrics.jobs.of(self._name),
             clock=self._base.monotonic,
             wall=self._base.wall,
         )

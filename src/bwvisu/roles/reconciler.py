@@ -13,31 +13,41 @@ from bwvisu.reconcilers.views import JOB_KINDS
 from bwvisu.reconcilers.writer import Writer
 from bwvisu.roles.base import Base, installation
 from bwvisu.roles.cluster import ClusterTerm
+from bwvisu.roles.endpoint import run_endpoint
+from bwvisu.roles.metrics import LeaderMetrics
 
 
 async def run_reconciler(base: Base) -> None:
     """Lead whenever elected, until cancelled."""
     drawn = await installation(base.store, base.keys)
     ttl = int(base.settings.leader.ttl)
+    metrics = LeaderMetrics(registry := base.registry(), base.monotonic)
     election = Election(base.store, base.keys.leader, base.candidate, ttl=ttl, now=base.wall)
 
+    metrics.leads(lambda: election.leadership is not None and election.leadership.is_leader)
+
     async def lead(leadership: Leadership) -> None:
-        await run_term(base, drawn, leadership)
+        metrics.terms.inc()
+        await run_term(base, drawn, leadership, metrics)
 
-    await election.run(lead)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_endpoint(base, base.settings.leader.metrics, registry, base.keys.installation))
+        await election.run(lead)
 
 
-async def run_term(base: Base, drawn: Installation, leadership: Leadership) -> None:
+async def run_term(base: Base, drawn: Installation, leadership: Leadership, metrics: LeaderMetrics) -> None:
     """One term of office: read everything as it is now, then run every cluster's loops."""
     records = Records(base.keys)
     mirror: Mirror[BaseModel | None] = Mirror(base.store, base.keys.root, records.decode, clock=base.monotonic)
     mirror.on_change(lambda changes: feed(records, mirror, changes))
     writer = Writer(leadership, records)
     async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        metrics.mirrors.watch("leader", mirror)
+        stack.callback(metrics.mirrors.forget, "leader")
         group.create_task(mirror.run())
         await mirror.ready.wait()
         for name in base.settings.clusters:
-            term = await stack.enter_async_context(ClusterTerm.open(name, base, drawn, records, writer))
+            term = await stack.enter_async_context(ClusterTerm.open(name, base, drawn, records, writer, metrics))
             group.create_task(term.run())
 
 

@@ -18,6 +18,7 @@ from bwvisu.adapters.etcd import (
     Put,
 )
 from bwvisu.adapters.records import encode
+from bwvisu.correlation import request_id
 from bwvisu.domain.job import JobSpec, Scalar
 from bwvisu.domain.principal import Principal
 from bwvisu.domain.quota import Places
@@ -126,6 +127,7 @@ async def _draft(
         created_at=context.now(),
         created_by=principal.name,
         created_for=principal.behalf,
+        request=request_id(),
         notify=request.notify,
         original=request.original,
     )

@@ -32,7 +32,7 @@ from bwvisu.settings.models import (
     TokenSettings,
 )
 from bwvisu.settings.portal import LdapAuth, LocalAuth, LocalUser, OidcAuth, PortalSettings, SiteSettings, UserMapping
-from bwvisu.settings.tls import ServerTlsSettings
+from bwvisu.settings.tls import MetricsSettings, ServerTlsSettings
 
 __all__ = [
     "DEFAULT_PATH",
@@ -51,6 +51,7 @@ __all__ = [
     "LocalAuth",
     "LocalUser",
     "MailSettings",
+    "MetricsSettings",
     "NodeSettings",
     "OidcAuth",
     "PortalSettings",

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bwvisu.domain.principal import Principal, Scope
 from bwvisu.settings.cluster import ClusterSettings
 from bwvisu.settings.portal import PortalSettings
-from bwvisu.settings.tls import ServerTlsSettings, TrustedProxies
+from bwvisu.settings.tls import MetricsSettings, ServerTlsSettings, TrustedProxies
 from bwvisu.settings.types import Duration, Endpoint, Name, Port, Section, Sha256, Text, Url, WholeSeconds, matching
 
 Address = Annotated[str, matching(r"[^\s<>@]+@[A-Za-z0-9.-]+", "a mail address")]
@@ -154,6 +154,8 @@ class KeyholeSettings(Section):
     """URLs as compute nodes reach it, tried in turn; a cluster may have its own `keyhole_urls`."""
     ca_file: Path | None = None
     """Authority that compute nodes shall trust for these URLs; it travels in the batch script."""
+    metrics: MetricsSettings | None = None
+    """Where Prometheus asks it, which no job need reach; none: nowhere."""
 
 
 class LeaderSettings(Section):
@@ -161,6 +163,8 @@ class LeaderSettings(Section):
 
     ttl: WholeSeconds = 10
     """Seconds after which a leader that fell silent is replaced; a whole number."""
+    metrics: MetricsSettings | None = None
+    """Where Prometheus and probes ask each reconciler; none: nowhere, and it listens on nothing."""
 
 
 class ApplicationSettings(Section):

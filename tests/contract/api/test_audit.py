@@ -129,6 +129,17 @@ async def test_a_request_that_breaks_off_is_none_although_it_reads_like_a_whole_
     assert (await people["portal"].get("/api/v1/jobs")).json()["items"] == []
 
 
+async def test_a_line_and_its_answer_have_one_request_id_and_so_has_the_job(
+    running: Process, people: dict[str, httpx2.AsyncClient]
+) -> None:
+    given = "0123456789abcdef0123456789abcdef"
+    made = await people["portal"].post("/api/v1/jobs", json=GOOD, headers={"X-Request-Id": given})
+    refused = await people["nobody"].post("/api/v1/jobs", json=GOOD)
+    assert made.headers["x-request-id"] == given
+    assert [line.request for line in audited(running)[-2:]] == [given, refused.headers["x-request-id"]]
+    assert len(refused.headers["x-request-id"]) == 32
+
+
 def test_the_schema_that_is_documented_is_the_lines() -> None:
     schema = json.loads(Path("docs/audit.schema.json").read_text())
     assert set(AuditLine.model_fields) == set(schema["properties"])

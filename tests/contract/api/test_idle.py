@@ -148,7 +148,10 @@ async def test_metrics_show_what_the_leader_published_and_leave_out_what_is_not_
     assert 'bwvisu_gateway_connections{cluster="main",gateway="gw1"} 3.0' in text
     assert 'bwvisu_gateway_received_bytes_total{cluster="main",gateway="gw1"} 70.0' in text
     assert 'bwvisu_gateway_sent_bytes_total{cluster="main",gateway="gw1"} 900.0' in text
-    assert 'gateway="gw2"' not in text
+    assert 'bwvisu_gateway_usable{cluster="main",gateway="gw2"} 0.0' in text
+    assert [line for line in text.splitlines() if 'gateway="gw2"' in line and "usable" not in line] == [
+        'bwvisu_gateway_forwards{cluster="main",gateway="gw2"} 0.0'
+    ]
 
 
 async def test_who_is_connected_is_told_of_each_service(api: Service) -> None:

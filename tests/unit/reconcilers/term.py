@@ -27,7 +27,7 @@ from bwvisu.domain.observation import (
 from bwvisu.planning.snapshot import Policy
 from bwvisu.reconcilers.accounts import Accounts
 from bwvisu.reconcilers.dispatch import Dispatcher
-from bwvisu.reconcilers.execute import Executor
+from bwvisu.reconcilers.execute import Executor, Watching
 from bwvisu.reconcilers.jobs import JobsReconciler
 from bwvisu.reconcilers.leadership import Leadership
 from bwvisu.reconcilers.memory import LeaderMemory
@@ -171,9 +171,12 @@ async def _script(spec: JobSpec, attempt: int) -> bytes:
 class Term:
     """A leader in office, as an async context manager: leaving it is its death."""
 
-    def __init__(self, store: Store, keys: Keys, slurm: FakeSlurm, doom: Doom | None = None) -> None:
+    def __init__(
+        self, store: Store, keys: Keys, slurm: FakeSlurm, doom: Doom | None = None, watching: Watching | None = None
+    ) -> None:
         self.store, self.keys, self.slurm, self.clock = store, keys, slurm, slurm.clock
         self.doom = doom or Doom()
+        self.watching = watching
         self.script: Callable[[JobSpec, int], Any] = _script
         self._stack = AsyncExitStack()
 
@@ -206,6 +209,7 @@ class Term:
             self._render,
             job_name=lambda job_id, attempt: str(SlurmJobName("bwv", "abc123", job_id, attempt)),
             look_soon=lambda: None,
+            watching=self.watching,
             clock=self.clock,
             wall=self.clock.wall,
         )

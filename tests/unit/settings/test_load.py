@@ -142,7 +142,7 @@ TOKEN = "a" * 64
             with_cluster("slurm: {pol_interval: 5}"),
             [":8: clusters.main.slurm.pol_interval: unknown key; did you mean 'poll_interval'?"],
         ),
-        (GOOD + "leader: {x: 1}\n", [":9: leader.x: unknown key; known are ttl"]),
+        (GOOD + "leader: {x: 1}\n", [":9: leader.x: unknown key; known are ttl, metrics"]),
         (GOOD + "leader: {ttl: 1.5}\n", [":9: leader.ttl: must be a whole number of seconds"]),
         (
             GOOD + "retention: {finished: a week}\n",

@@ -19,6 +19,7 @@ from bwvisu.adapters.etcd.errors import (
     OutcomeUnknown,
     TransactionTooLarge,
 )
+from bwvisu.adapters.etcd.measured import MeasuredStore
 from bwvisu.adapters.etcd.mirror import Mirror
 from bwvisu.adapters.etcd.model import (
     MAX_OPERATIONS,
@@ -71,6 +72,7 @@ __all__ = [
     "Lease",
     "LeaseLost",
     "Listing",
+    "MeasuredStore",
     "MemberHealth",
     "Mirror",
     "Operation",
