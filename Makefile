@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help install clients demo test test-heavy soak mutants bench check format docs texts pictures sbom lock clean
+.PHONY: help install clients demo test test-heavy soak mutants bench check audit format docs texts pictures sbom lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -54,6 +54,9 @@ check: install ## format, lint, types, import contracts, stale documents and tra
 	$(BIN)/python -m scripts.texts --check
 	$(BIN)/python -m scripts.compatibility
 	$(BIN)/pytest --quiet tests/test_house.py
+
+audit: ## known vulnerabilities of all locked packages, asked of OSV (needs the internet; 2: it could not be asked)
+	@$(PYTHON) -m scripts.audit
 
 format: install ## put the code into shape
 	$(BIN)/ruff check --fix

@@ -72,7 +72,7 @@ FAULTS: Mapping[str, Fault] = {
     "26": Fault("a job ends while a viewer is connected", "cut; nobody reaches the next tenant"),
     "27": Fault("a command node takes connections and hangs", "the next one is asked; no double submission"),
     "28": Fault("the wall clock jumps an hour", "deadlines are monotonic; nothing expires in bulk"),
-    "29": Fault("a rolling upgrade", "unknown fields survive; no downtime", "two released versions (issue 8)"),
+    "29": Fault("a rolling upgrade", "unknown fields survive; no downtime"),
     "30": Fault("500 jobs within 10 s", "all run; squeue calls as before; few gateway transactions"),
     "31": Fault("1,000 event streams reconnect", "resume or one resync; no job missed"),
     "32": Fault("a user vanishes; a token is revoked", "a clear state and reason"),
@@ -81,8 +81,7 @@ FAULTS: Mapping[str, Fault] = {
     "35": Fault("etcd is full", "read-only; no crash loop", "the alarm as a metric (issue 8)"),
     "35a": Fault(
         "etcd restored; two installations; names like ours",
-        "nothing foreign is touched",
-        "`bwvisu state restored` (issue 8)",
+        "nothing foreign is touched; gateways and event streams go on after `bwvisu state restored`",
     ),
     "36": Fault("hostile input everywhere", "never executed, never believed; a clear error"),
 }

@@ -106,6 +106,16 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
 
 
+def test_every_threat_is_answered_by_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    table = page[page.index("## Threats") : page.index("**What is not answered.**")]
+    shown = [row.split(" | ")[-1] for row in table.splitlines() if row.startswith("| ")][2:]
+    assert len(shown) > 20
+    named = [name for cell in shown for name in re.findall(r"`([a-z][a-z_/]*(?:\.py)?)`", cell)]
+    assert [name for name in named if not (ROOT / "tests" / name).exists()] == []
+    assert [cell for cell in shown if "`" not in cell and "](" not in cell] == []
+
+
 def test_the_budgets_of_make_test_keep_its_promise() -> None:
     assert sum(budget(stage) for stage in GROUPS["test"]) <= 45 * MINUTE
 

@@ -17,6 +17,16 @@ Beside the commands of ``sudo`` (iptables, iptables-save, iptables-restore or th
 needs ``flock``, ``nc``, ``getent`` and ``xargs -P``.
 """
 
+from collections.abc import Mapping, Sequence
+
+ROOT_PROGRAMS: Mapping[str, Sequence[str]] = {
+    "nftables": ("nft", "conntrack"),
+    "iptables": ("iptables-save", "iptables-restore", "conntrack"),
+    "proxy": (),
+}
+"""By backend, what the texts run by ``$sudo``; on an IPv6 gateway `ip6` stands for `ip` in those of iptables."""
+
+
 PRELUDE = """\
 set -u
 umask 077

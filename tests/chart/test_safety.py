@@ -81,9 +81,10 @@ def test_a_key_is_in_the_pods_of_its_role_alone(judged: Mapping[str, Release]) -
         component: {volume["secret"]["secretName"] for volume in mounted(pod).values() if "secret" in volume}
         for component, pod in pods(judged["external-etcd"]).items()
     }
-    assert holders["reconciler"] == {"bwvisu-ssh", "bwvisu-mail", "bwvisu-etcd"}
+    assert holders["reconciler"] == {"bwvisu-ssh", "bwvisu-mail", "etcd-bwvisu-reconciler"}
     assert holders["portal"] == {"bwvisu-portal"}
-    assert holders["api"] == holders["keyhole"] == {"bwvisu-etcd"}
+    assert holders["api"] == {"etcd-bwvisu-api"}
+    assert holders["keyhole"] == {"etcd-bwvisu-keyhole"}
     assert holders["test"] == set()
 
 

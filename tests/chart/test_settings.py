@@ -19,6 +19,7 @@ READERS = {
     r"keyhole\.ca_file": {"api", "reconciler"},
     r"clusters\..*\.ssh\..*": {"reconciler"},
     r"mail\..*": {"reconciler"},
+    r"secrets\.key_files\..*": {"api", "keyhole", "reconciler"},
     r"portal\..*": {"portal"},
     r"applications\.path": {"api"},
 }
@@ -96,6 +97,8 @@ def test_the_roles_find_the_charts_own_etcd(judged: Mapping[str, Release], tmp_p
 
 def paths(value: Any, where: str = "") -> dict[str, str]:
     """Every setting that is a path, as it stands in the file."""
+    if isinstance(value, list):
+        value = {str(place): inner for place, inner in enumerate(value)}
     if isinstance(value, dict):
         items = [(f"{where}.{key}".lstrip("."), inner) for key, inner in value.items()]
         return {name: path for key, inner in items for name, path in paths(inner, key).items()}

@@ -75,6 +75,7 @@ class SimStore:
     """A `Store`.  The network and `SimEtcd.on_commit` know it as ``client``; every call has ``timeout`` seconds."""
 
     def __init__(self, etcd: SimEtcd, client: str, weather: Weather, timeout: float = 5.0) -> None:
+        self.client = client
         self._etcd = etcd
         self._line = Line(etcd, client, weather, timeout)
         self._watches: dict[Watch, None] = {}

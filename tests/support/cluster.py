@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bwvisu.cli.local import LocalService
+from bwvisu.cli.local_etcd import USERS
 from bwvisu.sandbox import Options, Sandbox
 from tests.support.world import service_in
 
@@ -19,11 +20,11 @@ _PREFIX = "test-"
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    """A cluster with three etcd members over TLS, shared by all tests: leave it whole."""
+    """A cluster with three etcd members over TLS, where roles have just their rights; shared: leave it whole."""
     _sweep()
     name = f"{_PREFIX}{os.getpid()}"
     try:
-        yield Sandbox.up(Options(name=name, etcd=3), say=print)
+        yield Sandbox.up(Options(name=name, etcd=3, etcd_users=USERS), say=print)
     finally:
         remove(name)
 

@@ -139,6 +139,15 @@ class EtcdCluster:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def restore(self, backup: Path) -> None:
+        """Give a lone member, which is killed and without data, those of a backup."""
+        (member,) = self.members
+        peer = f"http://127.0.0.1:{member.peer_port}"
+        argv = ["snapshot", "restore", str(backup), "--name", member.name, "--initial-cluster", f"{member.name}={peer}"]
+        argv += ["--initial-cluster-token", self.folder.name, "--initial-advertise-peer-urls", peer]
+        done = self._ctl(*argv, "--data-dir", str(self.folder / member.name))
+        assert done.returncode == 0, done.stderr
+
     def compact(self, revision: int) -> None:
         """Forget all history before ``revision``; it is gone from the disk too when this returns."""
         self.ctl("compact", "--physical", str(revision))
@@ -200,13 +209,22 @@ def make_certificates(folder: Path, server_names: str = "DNS:localhost,IP:127.0.
     _openssl(
         "req", "-x509", *_NEW_KEY, "-subj", "/CN=test ca", "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-days", "2"
     )
-    for name, extension in (("server", f"subjectAltName={server_names}"), ("client", "extendedKeyUsage=clientAuth")):
-        path = folder / name
-        (folder / f"{name}.ext").write_text(extension)
-        _openssl("req", *_NEW_KEY, "-subj", f"/CN={name}", "-keyout", f"{path}.key", "-out", f"{path}.csr")
-        signed = ("-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-extfile", f"{path}.ext", "-days", "2")
-        _openssl("x509", "-req", "-in", f"{path}.csr", "-out", f"{path}.pem", *signed)
-    return EtcdTls(Path(f"{ca}.pem"), folder / "client.pem", folder / "client.key")
+    _issue(folder, "server", f"subjectAltName={server_names}")
+    return client_certificate(folder, "client")
+
+
+def client_certificate(folder: Path, name: str) -> EtcdTls:
+    """One more client, of the authority that `make_certificates` has made in this folder."""
+    _issue(folder, name, "extendedKeyUsage=clientAuth")
+    return EtcdTls(folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key")
+
+
+def _issue(folder: Path, name: str, extension: str) -> None:
+    ca, path = folder / "ca", folder / name
+    (folder / f"{name}.ext").write_text(extension)
+    _openssl("req", *_NEW_KEY, "-subj", f"/CN={name}", "-keyout", f"{path}.key", "-out", f"{path}.csr")
+    signed = ("-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial", "-extfile", f"{path}.ext", "-days", "2")
+    _openssl("x509", "-req", "-in", f"{path}.csr", "-out", f"{path}.pem", *signed)
 
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")

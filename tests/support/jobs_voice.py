@@ -3,10 +3,12 @@
 import base64
 import json
 import secrets
+from pathlib import Path
 from typing import Any
 
 import httpx2
 
+from bwvisu.adapters.vault import read_vault
 from bwvisu.cli.local import LocalService
 from keyhole.auth import attempt_key
 from tests.support.chaos import record
@@ -23,4 +25,5 @@ def speak(service: LocalService, job_id: str, call: str, *, attempt: int = 1, **
 
 
 def _secret(service: LocalService, job_id: str) -> bytes:
-    return base64.b64decode(record(service, f"secrets/{job_id}")["value"])
+    stored = base64.b64decode(record(service, f"secrets/{job_id}")["value"])
+    return read_vault([Path(file) for file in service.settings["secrets"]["key_files"]]).open(job_id, stored)

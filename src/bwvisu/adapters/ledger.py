@@ -6,26 +6,33 @@ from typing import TypeVar
 
 from bwvisu.adapters.etcd import Absent, Conflict, EtcdError, Mirror, OutcomeUnknown, Put, Store
 from bwvisu.adapters.records import Keys, decode, encode
+from bwvisu.adapters.vault import Vault
+from bwvisu.errors import OperatorError, TryAgain
 from keyhole.domain import Grant, GrantPhase, JobForwards, PortRequest, Refusal, Report, Run
 from keyhole.interfaces import LedgerUnavailable
 
 T = TypeVar("T")
+_PLAIN = Vault()
 
 
 class EtcdLedger:
     """`keyhole.interfaces.Ledger`; ``forwards`` mirrors the leader's records."""
 
-    def __init__(self, store: Store, keys: Keys, forwards: Mirror[JobForwards]) -> None:
+    def __init__(self, store: Store, keys: Keys, forwards: Mirror[JobForwards], vault: Vault = _PLAIN) -> None:
         self._store = store
         self._keys = keys
         self._forwards = forwards
+        self._vault = vault
         self._news = asyncio.Event()
         forwards.on_change(lambda _: self._news.set())
 
     async def secret(self, job_id: str) -> bytes | None:
         """Read from etcd each time: a secret is kept nowhere else."""
         entry = await _asked(lambda: self._store.get(self._keys.secret(job_id)))
-        return entry.value if entry is not None else None
+        try:
+            return self._vault.open(job_id, entry.value) if entry is not None else None
+        except (OperatorError, TryAgain) as error:
+            raise LedgerUnavailable(str(error)) from error
 
     async def add_request(self, request: PortRequest) -> PortRequest:
         """Create the request, or answer the one that was there first."""

@@ -23,21 +23,23 @@ key below ``<prefix>/v1/``        writer                holds
 ``clusters/{name}``               leader                `ClusterView`
 ``requests/{id}/{run}``           keyhole               `PortRequest`
 ``reports/{id}/{run}.{seq}``      keyhole               `Report`
-``installation``                  whoever comes first   `Installation`
+``installation``                  first, then leader    `Installation`
 ``leader``                        leadership            `LeaderRecord`
 ================================  ====================  =============================================
 
 ``quota/`` has two writers, which is why both compare-and-swap: the API takes a place in the transaction that accepts
 the job, the leader gives it back.  The leader deletes everything of a job once its retention has passed.
+``installation`` is drawn by whoever comes first; a leader notes its release in it, and `bwvisu.roles.state` its
+generation while no leader can be: all compare the revision.  Every role reads it, since it says who may run.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
 
-from pydantic import BaseModel
-
+from bwvisu.adapters.formats import decode, encode
 from bwvisu.domain.job import JobId
 from keyhole.domain import Run
+
+__all__ = ["Keys", "decode", "encode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +158,3 @@ class Keys:
     def leader(self) -> str:
         """Key that the leader holds by its lease."""
         return f"{self.root}leader"
-
-
-R = TypeVar("R", bound=BaseModel)
-
-
-def encode(record: BaseModel) -> bytes:
-    """JSON in UTF-8; unknown fields that the record carries are kept."""
-    return record.model_dump_json().encode()
-
-
-def decode(kind: type[R], value: bytes) -> R:
-    """Read a record; raises ValueError (pydantic's ValidationError) where it is damaged or newer than we are."""
-    return kind.model_validate_json(value)

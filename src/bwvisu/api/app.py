@@ -88,7 +88,7 @@ def make_app(
     registry = registry or CollectorRegistry()
     app = routes()
     app.state.context = context
-    app.state.tokens = bearer = Tokens(tokens)
+    app.state.tokens = bearer = Tokens(tokens, context.now)
     app.state.passwords = passwords = Passwords(basic)
     app.state.chronicle = chronicle = Chronicle(context)
     app.state.guesses = sharing.guesses()

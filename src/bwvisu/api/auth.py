@@ -2,7 +2,8 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Security
@@ -54,10 +55,11 @@ class ImpersonationMissing(UserError):
 
 
 class Tokens:
-    """The tokens of the settings."""
+    """The tokens of the settings.  ``now``: the wall clock, UTC."""
 
-    def __init__(self, tokens: Sequence[TokenSettings]) -> None:
-        self._known = tuple((bytes.fromhex(token.sha256), token.principal()) for token in tokens)
+    def __init__(self, tokens: Sequence[TokenSettings], now: Callable[[], datetime]) -> None:
+        self._known = tuple((bytes.fromhex(token.sha256), token.expires, token.principal()) for token in tokens)
+        self._now = now
 
     def holder(self, authorization: str) -> Principal | None:
         """Who holds what an ``Authorization`` header says; None: nobody, or it is no bearer token."""
@@ -65,13 +67,16 @@ class Tokens:
         return self.principal(token.strip()) if scheme.lower() == "bearer" else None
 
     def principal(self, token: str) -> Principal | None:
-        """Who holds this token.  Takes equally long whichever it is, so that nothing is learnt by timing."""
+        """Who holds this token, unless it has expired.
+
+        Takes equally long whichever it is, so that nothing is learnt by timing.
+        """
         digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
-        found = None
-        for known, principal in self._known:
+        found, until = None, None
+        for known, expires, principal in self._known:
             if hmac.compare_digest(known, digest):
-                found = principal
-        return found
+                found, until = principal, expires
+        return found if until is None or self._now() < until else None
 
 
 class Requires:

@@ -19,7 +19,9 @@ from typing import Any, Self
 import httpx2
 import yaml
 
-from bwvisu.cli.local_portal import draw_passwords, portal_settings, portal_token
+from bwvisu.adapters.vault import new_key
+from bwvisu.cli.local_etcd import certificate, everything, settle_roles
+from bwvisu.cli.local_portal import draw_passwords, portal_settings, portal_token, write_secret
 from bwvisu.errors import TryAgain
 from bwvisu.sandbox import Options, Sandbox
 
@@ -45,6 +47,7 @@ class LocalService:
 
     ``people`` may sign in at a portal; the processes of the role ``all`` serve it.
     ``cluster`` and ``top`` are merged into the sandbox's own settings (of its one cluster; of the whole file).
+    Where the sandbox's etcd has users for the roles, each process is its role's, with the rights of that and no others.
     """
 
     def __init__(
@@ -61,10 +64,13 @@ class LocalService:
         self.token = secrets.token_urlsafe(32)
         self.config = folder / "bwvisu.yaml"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._settled: set[str] = set()
         self.settings = merge(dict(box.settings()), self._own_settings())
+        self.settings = merge(self.settings, everything(box.etcd))
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.passwords = draw_passwords(people)
         """Of those who may sign in at the portal; without people there is none."""
+        write_secret(folder / "secrets.key", new_key())
         if people:
             self._add_portal()
         self.configure({"clusters": {"main": cluster or {}}})
@@ -91,6 +97,7 @@ class LocalService:
                 "tokens": [{"name": "local", "sha256": sha256, "scopes": list(EVERYTHING)}],
             },
             "keyhole": {"host": keyhole, "port": port, "public_urls": [f"http://{keyhole}:{port}"]},
+            "secrets": {"key_files": [str(self.folder / "secrets.key")]},
             "clusters": {"main": {"slurm": {"poll_interval": 1}}},
         }
 
@@ -112,16 +119,25 @@ class LocalService:
     def start(self, role: str = "all", name: str | None = None, environment: Mapping[str, str] | None = None) -> int:
         """Start a process of a role under a name (default: the role's); returns its process id."""
         name = name or role
+        if role != "portal":
+            self._settle_roles()
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "bwvisu", "serve", role, "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **certificate(self.box.etcd, role), **(environment or {})},
                 start_new_session=True,
             )
         return self._processes[name].pid
+
+    def _settle_roles(self) -> None:
+        """Once for each prefix that the settings come to name."""
+        prefix = str(self.settings["etcd"]["prefix"])
+        if prefix not in self._settled:
+            settle_roles(self.box.etcd, prefix)
+            self._settled.add(prefix)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a process."""

@@ -17,7 +17,7 @@ ADMINISTRATOR = "carol"
 
 def portal_settings(folder: Path, port: int, api_url: str, passwords: Mapping[str, str]) -> dict[str, Any]:
     """Settings for people who sign in with these passwords; keys and token are written into ``folder``."""
-    _secret(folder / "session.key", Fernet.generate_key().decode())
+    write_secret(folder / "session.key", Fernet.generate_key().decode())
     users = [
         {
             "name": name,
@@ -41,7 +41,7 @@ def portal_settings(folder: Path, port: int, api_url: str, passwords: Mapping[st
 def portal_token(folder: Path) -> dict[str, Any]:
     """The portal's token, for `api.tokens`; it is written into ``folder``."""
     token = secrets.token_urlsafe(32)
-    _secret(folder / "portal.token", token)
+    write_secret(folder / "portal.token", token)
     return {"name": "portal", "sha256": hashlib.sha256(token.encode()).hexdigest(), "scopes": list(SCOPES)}
 
 
@@ -50,6 +50,7 @@ def draw_passwords(names: Sequence[str]) -> dict[str, str]:
     return {name: secrets.token_hex(4) for name in names}
 
 
-def _secret(path: Path, text: str) -> None:
+def write_secret(path: Path, text: str) -> None:
+    """A file that nobody else can read."""
     path.touch(mode=0o600)
     path.write_text(text + "\n")

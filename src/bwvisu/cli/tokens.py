@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -23,18 +24,24 @@ def create(
     name: Name,
     scope: Annotated[list[Scope], typer.Option(help="What it allows; may be given several times.")],
     user: User = None,
+    days: Annotated[int | None, typer.Option(min=1, help="It expires after so many days (default: never).")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a new token: shown once, stored nowhere."""
+    """Draw a new token: shown once, stored nowhere.
+
+    To change a holder's token, put the new line beside the old one, of the same name, and take the old one out later.
+    """
     _check(name)
     token = f"bwv_{secrets.token_urlsafe(32)}"
     sha256 = hashlib.sha256(token.encode()).hexdigest()
     scopes = [str(each) for each in dict.fromkeys(scope)]
+    expires = f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" if days else None
     if as_json:
-        print_json({"name": name, "token": token, "sha256": sha256, "scopes": scopes, "user": user})
+        made = {"name": name, "token": token, "sha256": sha256, "scopes": scopes, "user": user}
+        print_json(made | ({"expires": expires} if expires else {}))
         return
-    bound = f", user: {user}" if user else ""
+    bound = (f", user: {user}" if user else "") + (f", expires: {expires}" if expires else "")
     typer.echo(f"Token (shown only now):\n\n  {token}\n\nInto the settings, below api.tokens:\n")
     typer.echo(f"  - {{name: {name}, sha256: {sha256}, scopes: [{', '.join(scopes)}]{bound}}}")
 

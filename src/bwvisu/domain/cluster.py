@@ -90,3 +90,12 @@ class Installation(Record):
     id: str
     generation: int = 1
     """Raised after the store was restored from a backup, since its revisions then run backwards."""
+    release: str = ""
+    """The release of bwVisu that led last; empty: none that notes it has led."""
+    store_format: int = 1
+    """What a release must know to run with this store, see `STORE_FORMAT`."""
+
+
+STORE_FORMAT = 1
+"""What this release knows of what lies in the store.  It grows only when older releases must not run any more: by their
+records that is hardly ever so, see `bwvisu.adapters.formats`."""

@@ -204,7 +204,7 @@ class JobStatus(Record):
     doubtful: int = 0
     """Earlier attempts that ended without a clear answer and of which Slurm has nothing."""
     intent_at: datetime | None = None
-    """When the present attempt's intent was stored."""
+    """When the present attempt's intent was stored; None beside an attempt: the store was restored, nobody knows."""
     intent_clock: int | None = None
     """The cluster's own Unix time then, by the last look; None: an earlier version wrote this, or nobody had looked."""
     slurm: SlurmView | None = None

@@ -51,4 +51,5 @@ def api_context(base: Base, catalogue: Catalogue) -> Context:
         leases=Leases(base.store),
         now=base.wall,
         random=base.random,
+        vault=base.vault,
     )

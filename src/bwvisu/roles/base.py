@@ -3,7 +3,6 @@
 import os
 import secrets
 import socket
-import string
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,18 +11,19 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import structlog
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
-from bwvisu.adapters.etcd import Absent, Credentials, Etcd, EtcdTls, MeasuredStore, Put, Store
-from bwvisu.adapters.records import Keys, decode, encode
+from bwvisu.adapters.etcd import Credentials, Etcd, EtcdTls, MeasuredStore, Store
+from bwvisu.adapters.records import Keys
 from bwvisu.adapters.ssh import SshPool, SshSettings, Wire
-from bwvisu.domain.cluster import Installation
+from bwvisu.adapters.vault import Vault, read_vault
 from bwvisu.errors import OperatorError
 from bwvisu.metrics import with_process
 from bwvisu.reconcilers.leadership import Candidate
 from bwvisu.settings import EtcdSettings, Settings
 
-_ALPHABET = string.ascii_lowercase + string.digits
+log = structlog.get_logger(__name__)
 
 
 def _now() -> datetime:
@@ -51,6 +51,8 @@ class Base:
     random: Callable[[int], bytes] = secrets.token_bytes
     """So many bytes that nobody can guess."""
     connect: Callable[[SshSettings], Wire] = SshPool
+    vault: Vault = field(default_factory=Vault)
+    """Seals and opens secrets of jobs."""
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     """What the process counts, whatever roles it runs; a role has a registry of its own beside it."""
 
@@ -61,10 +63,14 @@ class Base:
 
 @asynccontextmanager
 async def base(settings: Settings) -> AsyncIterator[Base]:
-    """Open the store."""
+    """Open the store and the vault."""
+    vault = read_vault(settings.secrets.key_files)
+    if not vault.sealing:
+        log.warning("secrets of jobs are stored in the clear", cure="secrets.key_files")
     metrics = process_metrics()
     async with open_store(settings.etcd) as store:
-        yield Base(settings, MeasuredStore(store, metrics), Keys(settings.etcd.prefix), metrics=metrics)
+        keys = Keys(settings.etcd.prefix)
+        yield Base(settings, MeasuredStore(store, metrics), keys, vault=vault, metrics=metrics)
 
 
 def process_metrics() -> CollectorRegistry:
@@ -101,18 +107,3 @@ def read_secret(path: Path) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise OperatorError(f"{path} cannot be read: {error.strerror}") from error
-
-
-async def installation(store: Store, keys: Keys) -> Installation:
-    """This installation's record; the first process ever draws it.
-
-    It is read first: an etcd without space refuses every transaction that might write, and nobody is to crash for it.
-    """
-    entry = await store.get(keys.installation)
-    if entry is None:
-        drawn = Installation(id="".join(secrets.choice(_ALPHABET) for _ in range(8)))
-        await store.commit([Absent(keys.installation)], [Put(keys.installation, encode(drawn))])
-        entry = await store.get(keys.installation)
-    if entry is None:
-        raise OperatorError(f"{keys.installation} was deleted from the store while it was being made")
-    return decode(Installation, entry.value)

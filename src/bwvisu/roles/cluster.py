@@ -262,7 +262,7 @@ class ClusterTerm:
         keyhole = self._base.settings.keyhole
         urls = self._settings.keyhole_urls or keyhole.public_urls
         ca_pem = read_secret(keyhole.ca_file) if keyhole.ca_file is not None else None
-        return Scripts(self._base.store, self._base.keys, KeyholeAddress(urls, ca_pem))
+        return Scripts(self._base.store, self._base.keys, KeyholeAddress(urls, ca_pem), self._base.vault)
 
     def _job_name(self, job_id: JobId, attempt: int) -> str:
         return str(SlurmJobName(self._policy.name_prefix, self._policy.installation, job_id, attempt))

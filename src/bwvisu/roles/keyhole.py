@@ -54,5 +54,5 @@ def keyhole_app(base: Base) -> tuple[FastAPI, Mirror[JobForwards]]:
         clock=base.monotonic,
     )
     limits = Limits(ports=max(cluster.forwards.max_per_job for cluster in base.settings.clusters.values()))
-    app = make_app(EtcdLedger(base.store, base.keys, forwards), limits, base.wall, base.monotonic)
+    app = make_app(EtcdLedger(base.store, base.keys, forwards, base.vault), limits, base.wall, base.monotonic)
     return app, forwards

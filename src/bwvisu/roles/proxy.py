@@ -1,7 +1,8 @@
 """What an administrator installs on a gateway in single-port mode."""
 
 from bwvisu.errors import OperatorError
-from bwvisu.roles.base import base, installation
+from bwvisu.roles.base import base
+from bwvisu.roles.installation import installation
 from bwvisu.settings import Settings
 from keyhole.nat.model import frame_name
 from keyhole.proxy_config import Place, haproxy

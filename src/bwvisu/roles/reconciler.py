@@ -6,20 +6,20 @@ import contextlib
 from pydantic import BaseModel
 
 from bwvisu.adapters.etcd import Changes, Mirror
-from bwvisu.domain.cluster import Installation
 from bwvisu.reconcilers.leadership import Election, Leadership
 from bwvisu.reconcilers.records import Records
 from bwvisu.reconcilers.views import JOB_KINDS
 from bwvisu.reconcilers.writer import Writer
-from bwvisu.roles.base import Base, installation
+from bwvisu.roles.base import Base
 from bwvisu.roles.cluster import ClusterTerm
 from bwvisu.roles.endpoint import run_endpoint
+from bwvisu.roles.installation import installation, take_over
 from bwvisu.roles.metrics import LeaderMetrics
 
 
 async def run_reconciler(base: Base) -> None:
     """Lead whenever elected, until cancelled."""
-    drawn = await installation(base.store, base.keys)
+    await installation(base.store, base.keys)  # drawn before anybody stands
     ttl = int(base.settings.leader.ttl)
     metrics = LeaderMetrics(registry := base.registry(), base.monotonic)
     election = Election(base.store, base.keys.leader, base.candidate, ttl=ttl, now=base.wall)
@@ -28,15 +28,16 @@ async def run_reconciler(base: Base) -> None:
 
     async def lead(leadership: Leadership) -> None:
         metrics.terms.inc()
-        await run_term(base, drawn, leadership, metrics)
+        await run_term(base, leadership, metrics)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(run_endpoint(base, base.settings.leader.metrics, registry, base.keys.installation))
         await election.run(lead)
 
 
-async def run_term(base: Base, drawn: Installation, leadership: Leadership, metrics: LeaderMetrics) -> None:
+async def run_term(base: Base, leadership: Leadership, metrics: LeaderMetrics) -> None:
     """One term of office: read everything as it is now, then run every cluster's loops."""
+    drawn = await take_over(base.store, base.keys, leadership)
     records = Records(base.keys)
     mirror: Mirror[BaseModel | None] = Mirror(base.store, base.keys.root, records.decode, clock=base.monotonic)
     mirror.on_change(lambda changes: feed(records, mirror, changes))

@@ -4,14 +4,16 @@ import asyncio
 import resource
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
 
 import structlog
 
 from bwvisu import logs
+from bwvisu.errors import TryAgain
 from bwvisu.roles.api import run_api
 from bwvisu.roles.base import Base, base
+from bwvisu.roles.installation import keep_to_the_present, refuse_the_future
 from bwvisu.roles.keyhole import run_keyhole
 from bwvisu.roles.portal import run_portal
 from bwvisu.roles.reconciler import run_reconciler
@@ -50,7 +52,12 @@ async def serve(settings: Settings, role: Role) -> None:
     log.info("starting", role=role.value)
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(base(settings)) if role in PARTS else None
-        work = [part(opened) for part in PARTS[role]] if opened else []
+        if opened:
+            with suppress(TryAgain):  # etcd does not answer: then it is asked beside the work
+                await refuse_the_future(opened.store, opened.keys)
+        work = (
+            [*(part(opened) for part in PARTS[role]), keep_to_the_present(opened.store, opened.keys)] if opened else []
+        )
         if role is Role.PORTAL or (role is Role.ALL and settings.portal):
             work.append(run_portal(settings))
         parts = [asyncio.ensure_future(each) for each in work]

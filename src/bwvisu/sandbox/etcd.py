@@ -1,4 +1,4 @@
-"""The etcd members of an instance: how they are started, how they are reached, and password authentication."""
+"""The etcd members of an instance: how they are started, how they are reached, and who they let in."""
 
 import secrets
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from bwvisu.sandbox.runner import check, run
 from bwvisu.sandbox.topology import Kind, Topology
 
 PREFIX = "/bwvisu"
+ROOT = "root"
+"""etcd's own administrator."""
 SERVER_NAME = "etcd"
 """A DNS name that every member's certificate holds."""
 
@@ -30,6 +32,8 @@ class EtcdAccess:
     username: str | None = None
     password_file: Path | None = None
     root_password_file: Path | None = None
+    users: tuple[str, ...] = ()
+    """Those that are known by a client certificate of theirs; root's is there, too."""
     prefix: str = PREFIX
 
     def settings(self) -> dict[str, object]:
@@ -45,12 +49,19 @@ class EtcdAccess:
             found |= {"username": self.username, "password_file": str(self.password_file)}
         return found
 
+    def certificate(self, user: str) -> tuple[Path, Path]:
+        """The certificate of one of ``users``, or of root, and its key."""
+        if self.ca_file is None or not self.users or user not in {ROOT, *self.users}:
+            raise ValueError(f"{user} has no certificate here")
+        return self.ca_file.with_name(f"{user}.crt"), self.ca_file.with_name(f"{user}.key")
+
     def etcdctl(self) -> tuple[list[str], dict[str, str]]:
-        """The beginning of an etcdctl command and its environment (as etcd's root where passwords are on)."""
+        """The beginning of an etcdctl command and its environment (as etcd's root where there are users)."""
         scheme = "https" if self.ca_file else "http"
         argv = ["etcdctl", "--endpoints", ",".join(f"{scheme}://{endpoint}" for endpoint in self.endpoints)]
         if self.ca_file:
-            argv += [f"--cacert={self.ca_file}", f"--cert={self.cert_file}", f"--key={self.key_file}"]
+            cert, key = self.certificate(ROOT) if self.users else (self.cert_file, self.key_file)
+            argv += [f"--cacert={self.ca_file}", f"--cert={cert}", f"--key={key}"]
         env = {"ETCDCTL_API": "3"}
         if self.root_password_file:
             env |= {"ETCDCTL_USER": f"root:{self.root_password_file.read_text().strip()}"}
@@ -68,6 +79,7 @@ def access(topology: Topology, folder: Path) -> EtcdAccess:
         username="bwvisu" if options.etcd_auth else None,
         password_file=folder / "etcd.password" if options.etcd_auth else None,
         root_password_file=folder / "etcd.root-password" if options.etcd_auth else None,
+        users=options.etcd_users,
     )
 
 
@@ -113,6 +125,9 @@ def _tls_files(topology: Topology) -> dict[str, File]:
         "tls/client.crt": File(client.certificate),
         "tls/client.key": File(client.key, 0o600),
     }
+    for user in (ROOT, *topology.options.etcd_users) if topology.options.etcd_users else ():
+        own = authority.issue(user)
+        found |= {f"tls/{user}.crt": File(own.certificate), f"tls/{user}.key": File(own.key, 0o600)}
     for member in topology.of_kind(Kind.ETCD):
         server = authority.issue(SERVER_NAME, [topology.etcd_address(member.name), _PEER_SOURCE])
         folder = f"hosts/{member.name}/tls"
@@ -128,25 +143,32 @@ def healthy(etcd: EtcdAccess) -> bool:
     return run([*argv, "--command-timeout=2s", "endpoint", "health"], env=env, timeout=10).returncode == 0
 
 
-def enable_passwords(etcd: EtcdAccess) -> None:
-    """Make the users root and bwvisu, then switch authentication on; nothing to do where that is done.
-
-    Passwords go in by stdin: process arguments are readable by everyone.
-    """
+def enable_users(etcd: EtcdAccess) -> None:
+    """Make etcd's users, then switch authentication on; nothing to do where that is done, or where there are none."""
     argv, env = etcd.etcdctl()
-    if etcd.root_password_file is None or etcd.password_file is None:
+    if not (etcd.password_file or etcd.users):
         return
-    if (
-        run([*argv, "auth", "status"], env=env).returncode == 0
-        and run([*argv, "user", "get", "root"], env=env).returncode == 0
-    ):
+    done = run([*argv, "auth", "status"], env=env)
+    if done.returncode == 0 and run([*argv, "user", "get", ROOT], env=env).returncode == 0:
         return
     env = {name: value for name, value in env.items() if name != "ETCDCTL_USER"}
-    for user, file in (("root", etcd.root_password_file), ("bwvisu", etcd.password_file)):
-        check([*argv, "user", "add", user, "--interactive=false"], stdin=file.read_text(), env=env)
-    check([*argv, "role", "add", "bwvisu"], env=env)
-    check([*argv, "role", "grant-permission", "bwvisu", "readwrite", f"{etcd.prefix}/", "--prefix=true"], env=env)
-    check([*argv, "user", "grant-role", "bwvisu", "bwvisu"], env=env)
-    check([*argv, "role", "add", "root"], env=env)
-    check([*argv, "user", "grant-role", "root", "root"], env=env)
+    _add(etcd, ROOT, etcd.root_password_file)
+    check([*argv, "role", "add", ROOT], env=env)
+    check([*argv, "user", "grant-role", ROOT, ROOT], env=env)
+    for user in etcd.users:
+        _add(etcd, user, None)
+    if etcd.username:
+        _add(etcd, etcd.username, etcd.password_file)
+        check([*argv, "role", "add", etcd.username], env=env)
+        right = ["readwrite", f"{etcd.prefix}/", "--prefix=true"]
+        check([*argv, "role", "grant-permission", etcd.username, *right], env=env)
+        check([*argv, "user", "grant-role", etcd.username, etcd.username], env=env)
     check([*argv, "auth", "enable"], env=env)
+
+
+def _add(etcd: EtcdAccess, user: str, password: Path | None) -> None:
+    """Passwords go in by stdin: process arguments are readable by everyone."""
+    argv, env = etcd.etcdctl()
+    env = {name: value for name, value in env.items() if name != "ETCDCTL_USER"}
+    how = ["--interactive=false"] if password else ["--no-password"]
+    check([*argv, "user", "add", user, *how], stdin=password.read_text() if password else None, env=env)

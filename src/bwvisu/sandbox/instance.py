@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from bwvisu.sandbox.render import File
 from bwvisu.sandbox.runner import SandboxError, check
@@ -53,7 +54,11 @@ def read(name: str) -> tuple[Topology, bool] | None:
     except FileNotFoundError:
         return None
     known = {field.name for field in fields(Options)}  # another release's instance may have options of its own
-    options = {name: value for name, value in state["options"].items() if name in known}
+    options: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value  # JSON has no tuples
+        for name, value in state["options"].items()
+        if name in known
+    }
     return Topology(state["number"], Options(**options)), state["complete"]
 
 

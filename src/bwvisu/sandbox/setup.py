@@ -70,7 +70,7 @@ def wait_until_ready(topology: Topology, machine: Machine, access: etcd.EtcdAcce
     for host in topology.of_kind(Kind.COMMAND, Kind.GATEWAY):
         wait_for(f"sshd of {host.name}", partial(greets, topology.addresses[host.name].inner or ""), within=15)
     wait_for("etcd", lambda: etcd.healthy(access), within=60)
-    etcd.enable_passwords(access)
+    etcd.enable_users(access)
     idle = len(topology.of_kind(Kind.COMPUTE))
     wait_for("slurmd of all compute nodes", lambda: _idle(machine) >= idle, within=60, every=0.1)
 

@@ -59,6 +59,8 @@ class Options:
     etcd_tls: bool = True
     etcd_auth: bool = False
     """Password authentication with the users ``root`` and ``bwvisu`` (who has the prefix /bwvisu)."""
+    etcd_users: tuple[str, ...] = ()
+    """Users that etcd knows by the name in their client certificate, beside ``root``; they have no rights yet."""
     min_job_age: int = 300
     slurmd_timeout: int = 20
     kill_wait: int = 5
@@ -77,6 +79,8 @@ class Options:
             raise ValueError(f"sandbox name {self.name!r}: lower-case letters, digits and hyphens, at most 31")
         if self.etcd not in (1, 3):
             raise ValueError("etcd: 1 or 3 members")
+        if self.etcd_users and not self.etcd_tls:
+            raise ValueError("etcd_users: they are known by their certificates, so that etcd_tls must be on")
 
 
 @dataclass(frozen=True)

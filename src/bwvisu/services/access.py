@@ -64,11 +64,12 @@ async def access_by(context: Context, job: Job, share: Share | None, address: Ad
     if job.status.state is not JobState.AVAILABLE or not job.status.services:
         raise Conflict(f"the job is {job.status.state}, not available", slug="job-not-available")
     application = (await bundle_of(context, job.spec)).application
-    secret = await context.state.store.get(context.state.keys.secret(job_id))
-    if secret is None:
+    stored = await context.state.store.get(context.state.keys.secret(job_id))
+    if stored is None:
         raise OperatorError(f"the secret of job {job_id} is not in the store")
+    secret = context.vault.open(job_id, stored.value)
     view_only = share is not None and share.view_only
-    password = view_password(secret.value) if view_only else access_password(secret.value)
+    password = view_password(secret) if view_only else access_password(secret)
     ends = share.expires_at.timestamp() if share is not None else None
     opened = _through_proxy(context, application, job, hand_over(application, job, password), ends)
     return replace(opened, standing=await standing(context, job, address), view_only=view_only)

@@ -11,6 +11,7 @@ import structlog
 from ulid import ULID
 
 from bwvisu.adapters.bundles import Catalogue
+from bwvisu.adapters.vault import Vault
 from bwvisu.domain.job import JobId
 from bwvisu.domain.principal import Principal
 from bwvisu.errors import NotFound, UserError
@@ -40,6 +41,8 @@ class Context:
     """Whether the leader sends mail."""
     entrances: Mapping[str, Entrance] = field(default_factory=dict)
     """By cluster: what lets people in where its gateways have proxies."""
+    vault: Vault = field(default_factory=Vault)
+    """Seals and opens secrets of jobs."""
     bundles: dict[str, int] = field(default_factory=dict)
     """Digests of bundles that are stored, with the revision that created them."""
     turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)

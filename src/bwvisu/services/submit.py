@@ -199,7 +199,10 @@ async def _transaction(context: Context, draft: _Draft) -> _Transaction:
     parts = [
         _Transaction(
             [Absent(keys.spec(spec.id))],
-            [Put(keys.spec(spec.id), encode(spec)), Put(keys.secret(spec.id), draft.secret)],
+            [
+                Put(keys.spec(spec.id), encode(spec)),
+                Put(keys.secret(spec.id), context.vault.seal(spec.id, draft.secret)),
+            ],
         ),
         await _store_bundle(context, draft.bundle),
     ]

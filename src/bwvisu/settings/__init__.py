@@ -20,7 +20,6 @@ from bwvisu.settings.load import DEFAULT_PATH, SettingsError, load, settings_pat
 from bwvisu.settings.models import (
     ApiSettings,
     ApplicationSettings,
-    BasicSettings,
     EtcdSettings,
     EtcdTlsSettings,
     KeyholeSettings,
@@ -28,11 +27,12 @@ from bwvisu.settings.models import (
     MailSettings,
     RateSettings,
     RetentionSettings,
+    SecretsSettings,
     Settings,
-    TokenSettings,
 )
 from bwvisu.settings.portal import LdapAuth, LocalAuth, LocalUser, OidcAuth, PortalSettings, SiteSettings, UserMapping
 from bwvisu.settings.tls import MetricsSettings, ServerTlsSettings
+from bwvisu.settings.tokens import BasicSettings, TokenSettings, expired_tokens
 
 __all__ = [
     "DEFAULT_PATH",
@@ -57,6 +57,7 @@ __all__ = [
     "PortalSettings",
     "RateSettings",
     "RetentionSettings",
+    "SecretsSettings",
     "ServerTlsSettings",
     "Settings",
     "SettingsError",
@@ -66,6 +67,7 @@ __all__ = [
     "TokenSettings",
     "UserMapping",
     "UserSettings",
+    "expired_tokens",
     "load",
     "settings_path",
     "unreadable_files",

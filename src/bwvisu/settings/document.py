@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from bwvisu.settings.faults import choices, is_model, unwrapped
@@ -30,6 +30,7 @@ _PLAIN: Mapping[Any, str] = {
     int: "integer",
     float: "duration",
     Path: "path",
+    AwareDatetime: "time",
     IPv4Address | IPv6Address: "IP address",
     IPv4Network | IPv6Network: "network",
 }

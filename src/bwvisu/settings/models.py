@@ -1,18 +1,17 @@
 """The whole settings file, section by section."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bwvisu.domain.principal import Principal, Scope
 from bwvisu.settings.cluster import ClusterSettings
 from bwvisu.settings.portal import PortalSettings
 from bwvisu.settings.tls import MetricsSettings, ServerTlsSettings, TrustedProxies
-from bwvisu.settings.types import Duration, Endpoint, Name, Port, Section, Sha256, Text, Url, WholeSeconds, matching
+from bwvisu.settings.tokens import BasicSettings, TokenSettings, repeated, unique_tokens
+from bwvisu.settings.types import Duration, Endpoint, Name, Port, Section, Text, Url, WholeSeconds, matching
 
 Address = Annotated[str, matching(r"[^\s<>@]+@[A-Za-z0-9.-]+", "a mail address")]
 ENVIRONMENT_PREFIX = "BWVISU_"
@@ -51,30 +50,6 @@ class EtcdSettings(Section):
     """File that holds this user's password."""
 
 
-class TokenSettings(Section):
-    """One holder of a token; `bwvisu token create` prints these lines."""
-
-    name: Name
-    """Shown in logs, in the audit trail and as `created_by`."""
-    sha256: Sha256
-    """SHA-256 of the token in hexadecimal; the token itself is in no file of ours."""
-    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
-    """What it allows: `jobs:read`, `jobs:write`, `jobs:connect`, `clusters:read`, `impersonate`, `admin`."""
-    user: Annotated[str, Field(min_length=1)] | None = None
-    """Bound to this one person: other people's jobs do not exist for it."""
-
-    def principal(self) -> Principal:
-        """Who speaks with this token."""
-        return Principal(self.name, self.scopes, self.user)
-
-
-def _unique_tokens(tokens: Sequence[TokenSettings]) -> Sequence[TokenSettings]:
-    for field in ("name", "sha256"):
-        if twice := _repeated(getattr(token, field) for token in tokens):
-            raise ValueError(f"two tokens have the same {field} {twice!r}")
-    return tokens
-
-
 class RateSettings(Section):
     """How often one asker may ask one replica; more is answered by 429 with `Retry-After`."""
 
@@ -86,28 +61,6 @@ class RateSettings(Section):
     """Without a good token, of one address: an IPv4 address, or an IPv6 network of 64 bits ..."""
     stranger_burst: Annotated[int, Field(ge=1)] = 200
     """... and so many at once."""
-
-
-class BasicSettings(Section):
-    """One account of the original's API; `bwvisu token create-basic` prints these lines."""
-
-    name: Name
-    """The user name, e.g. `bwvisu-web`; shown in logs, in the audit trail and as `created_by`."""
-    password_sha256: Sha256
-    """SHA-256 of the password in hexadecimal.  It protects a long drawn password, never one that a person made up."""
-    user: Annotated[str, Field(min_length=1)] | None = None
-    """Bound to this one person: other people's jobs do not exist for it."""
-
-    def principal(self) -> Principal:
-        """Who speaks with this password: what the original's calls need, and no more."""
-        return Principal(self.name, _ORIGINAL_SCOPES, self.user)
-
-
-_ORIGINAL_SCOPES = frozenset({Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.CLUSTERS_READ})
-
-
-def _repeated(values: Iterable[str]) -> str | None:
-    return next((value for value, count in Counter(values).items() if count > 1), None)
 
 
 class ApiSettings(Section):
@@ -123,7 +76,7 @@ class ApiSettings(Section):
     """Whose `X-Forwarded-For` is believed to name the asker; none: the address of the connection is."""
     rate: RateSettings = RateSettings()
     """How often one asker may ask."""
-    tokens: Annotated[tuple[TokenSettings, ...], AfterValidator(_unique_tokens)] = ()
+    tokens: Annotated[tuple[TokenSettings, ...], AfterValidator(unique_tokens)] = ()
     """Who may speak to it."""
     basic: tuple[BasicSettings, ...] = ()
     """Who may speak to it as to the original's API, by HTTP basic authentication."""
@@ -134,7 +87,7 @@ class ApiSettings(Section):
 
     @model_validator(mode="after")
     def _names_are_told_apart(self) -> Self:
-        if twice := _repeated([each.name for each in self.tokens] + [each.name for each in self.basic]):
+        if twice := repeated([*{each.name for each in self.tokens}, *(each.name for each in self.basic)]):
             raise ValueError(f"two of tokens and basic have the same name {twice!r}")
         return self
 
@@ -179,6 +132,14 @@ class RetentionSettings(Section):
 
     finished: Duration = 7 * 86400
     """A finished job is shown for so long, then everything of it is forgotten."""
+
+
+class SecretsSettings(Section):
+    """How the secrets of jobs lie in etcd."""
+
+    key_files: tuple[Path, ...] = ()
+    """Keys of `bwvisu secrets create-key`, a file for each: the first seals, all of them open; none: secrets are stored
+    as they are, which each role warns of."""
 
 
 class MailSettings(Section):
@@ -241,6 +202,8 @@ class Settings(BaseSettings):
     """What can be started."""
     retention: RetentionSettings = RetentionSettings()
     """How long things are kept."""
+    secrets: SecretsSettings = SecretsSettings()
+    """How the secrets of jobs lie in etcd."""
     mail: MailSettings | None = None
     """Mail to those who want to be told of their jobs; none: it is not sent."""
     portal: PortalSettings | None = None

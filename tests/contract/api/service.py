@@ -6,7 +6,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,18 @@ def basic_settings() -> list[BasicSettings]:
 
 
 def token_settings() -> list[TokenSettings]:
-    """The tokens as the settings would hold them."""
-    return [
+    """The tokens as the settings would hold them; the portal is about to change its own, and has an expired one."""
+    known = [
         TokenSettings(name=name, sha256=hashlib.sha256(f"bwv_{name}".encode()).hexdigest(), scopes=scopes, user=user)
         for name, (scopes, user) in TOKENS.items()
+    ]
+    (portal,) = (each for each in known if each.name == "portal")
+    others = (("next", None), ("last", _now() - timedelta(seconds=1)), ("long", _now() + timedelta(days=1)))
+    return known + [
+        portal.model_copy(
+            update={"sha256": hashlib.sha256(f"bwv_portal-{name}".encode()).hexdigest(), "expires": expires}
+        )
+        for name, expires in others
     ]
 
 

@@ -45,6 +45,19 @@ async def test_a_token_without_the_scope_gets_403(api: Service, method: str, pat
     assert await api.stored() == set()
 
 
+async def test_a_holder_changes_tokens_and_stays_the_same(api: Service) -> None:
+    """Both open the same, an idempotency key counts for both, and an expired one is as good as none."""
+    first = await api.client("portal").post("/api/v1/jobs", json=GOOD, headers={"Idempotency-Key": "once"})
+    again = await api.client("portal-next").post("/api/v1/jobs", json=GOOD, headers={"Idempotency-Key": "once"})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["id"] == first.json()["id"]
+    for holder, status in (("portal-next", 200), ("portal-long", 200), ("portal-last", 401)):
+        answer = await api.client(holder).get(f"/api/v1/jobs/{first.json()['id']}")
+        assert answer.status_code == status, holder
+        if status == 401:
+            assert problem(answer)["type"] == "/problems/not-authenticated"
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/openapi.json"])
 async def test_operators_need_no_token(api: Service, path: str) -> None:
     assert (await api.client(None).get(path)).status_code == 200

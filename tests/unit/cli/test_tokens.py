@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 
 import yaml
 from typer.testing import CliRunner
@@ -24,7 +25,7 @@ def test_json_is_the_contracts() -> None:
     assert (made["name"], made["scopes"], made["user"]) == ("web", ["jobs:read", "admin"], "alice")
     assert made["sha256"] == hashlib.sha256(made["token"].encode()).hexdigest()
     settings = TokenSettings.model_validate({key: value for key, value in made.items() if key != "token"})
-    tokens = Tokens([settings])
+    tokens = Tokens([settings], lambda: datetime.now(UTC))
     assert tokens.principal(made["token"]) == settings.principal()
     for other in ("", made["sha256"], made["token"] + "x", made["token"].upper(), "\ud800"):
         assert tokens.principal(other) is None
@@ -60,3 +61,15 @@ def test_a_bad_name_or_scope_is_a_usage_error() -> None:
     assert CliRunner().invoke(app, ["token", "create-basic", "--name", "a:b"]).exit_code == 2
     for arguments in (["--name", "a b", "--scope", "admin"], ["--name", "a", "--scope", "all"], ["--name", "a"]):
         assert CliRunner().invoke(app, ["token", "create", *arguments]).exit_code == 2
+
+
+def test_a_token_opens_until_its_day_and_a_line_for_people_reads_the_same() -> None:
+    argv = ["token", "create", "--name", "web", "--scope", "jobs:read", "--days", "30"]
+    made = json.loads(CliRunner().invoke(app, [*argv, "--json"]).stdout)
+    settings = TokenSettings.model_validate({key: value for key, value in made.items() if key != "token"})
+    assert settings.expires is not None
+    assert timedelta(days=29) < settings.expires - datetime.now(UTC) <= timedelta(days=30)
+    for moment, good in ((settings.expires - timedelta(seconds=1), True), (settings.expires, False)):
+        assert bool(Tokens([settings], lambda at=moment: at).principal(made["token"])) is good  # type: ignore[misc]
+    (line,) = yaml.safe_load(CliRunner().invoke(app, argv).stdout.splitlines()[-1])
+    assert TokenSettings.model_validate(line).expires is not None

@@ -4,6 +4,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
+from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
 from bwvisu.adapters.etcd import EtcdUnavailable, Put, Store
@@ -58,6 +59,26 @@ async def test_every_step_of_a_job_is_audited(store: Store, keys: Keys, slurm: F
         (Action.MOVE_JOB, Result.ACCEPTED, None, ID, "alice")
     }
     assert (told[-1].outcome, told[-1].reason) == (Outcome.CANCELLED, "cancelled-by-user")
+
+
+async def test_what_the_leader_does_of_a_job_names_the_request_that_made_it(
+    store: Store, keys: Keys, slurm: FakeSlurm
+) -> None:
+    seen: list[object] = []
+
+    def look(submission: Submission) -> SubmitResult:
+        seen.append(dict(get_contextvars()))
+        return slurm.take(submission)
+
+    slurm.answer = look
+    with capture_logs() as lines:
+        async with Term(store, keys, slurm) as term:
+            await term.ask(spec().model_copy(update={"request": "0123456789abcdef0123456789abcdef"}))
+            await term.turn()
+    told = [line["request"] for line in lines if line["event"] == "audit"]
+    assert told == ["0123456789abcdef0123456789abcdef"]
+    assert seen == [{"job": ID, "request": "0123456789abcdef0123456789abcdef"}]
+    assert get_contextvars() == {}
 
 
 def _plain(line: MutableMapping[str, Any]) -> dict[str, Any]:

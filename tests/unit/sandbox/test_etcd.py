@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -57,3 +58,23 @@ def test_a_members_certificate_is_signed_for_its_address_and_where_peers_call_fr
     assert {str(address) for address in names.get_values_for_type(x509.IPAddress)} == {"127.77.2.2", "127.0.0.1"}
     key = load_pem_private_key(files["hosts/etcd2/tls/server.key"].text.encode(), None)
     assert key.public_key() == server.public_key()
+
+
+def test_users_are_known_by_certificates_and_root_is_one_of_them() -> None:
+    topology = Topology(2, Options(etcd=3, etcd_users=("reader", "writer")))
+    files = etcd.files(topology)
+    for user in ("root", "reader", "writer"):
+        certificate = x509.load_pem_x509_certificate(files[f"tls/{user}.crt"].text.encode())
+        assert certificate.subject.rfc4514_string() == f"CN={user}"
+        assert files[f"tls/{user}.key"].mode == 0o600
+    found = etcd.access(topology, FOLDER)
+    assert found.certificate("reader") == (FOLDER / "tls/reader.crt", FOLDER / "tls/reader.key")
+    assert f"--cert={FOLDER}/tls/root.crt" in found.etcdctl()[0]
+    for access, user in ((found, "stranger"), (etcd.access(FULL, FOLDER), "root")):
+        with pytest.raises(ValueError, match="has no certificate here"):
+            access.certificate(user)
+
+
+def test_there_are_no_such_users_without_tls() -> None:
+    with pytest.raises(ValueError, match="etcd_tls must be on"):
+        Options(etcd_tls=False, etcd_users=("reader",))

@@ -1,11 +1,12 @@
 """Settings: what is read, what wins, and one exact line for each fault."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
-from bwvisu.settings import Settings, SettingsError, load, settings_path
+from bwvisu.settings import Settings, SettingsError, expired_tokens, load, settings_path
 
 CLUSTER = """\
 clusters:
@@ -228,6 +229,20 @@ def test_two_of_a_name_are_refused(path: Path) -> None:
         assert faults(path, GOOD + f"api: {{{sections}}}\n") == [
             ":9: api: two of tokens and basic have the same name 'a'"
         ]
+
+
+def test_two_tokens_of_one_holder_allow_the_same(path: Path) -> None:
+    old = f"{{name: a, sha256: {TOKEN}, scopes: [admin], expires: 2027-01-31T12:00:00+01:00}}"
+    new, more = (f"{{name: a, sha256: {'b' * 64}, scopes: [{scopes}]}}" for scopes in ("admin", "admin, jobs:read"))
+    first, second = read(path, GOOD + f"api: {{tokens: [{old}, {new}]}}\n").api.tokens
+    assert first.principal() == second.principal()
+    assert expired_tokens((first, second), datetime(2027, 1, 31, 11, tzinfo=UTC)) == [
+        "api.tokens.0: a has expired at 2027-01-31 11:00 UTC"
+    ]
+    assert expired_tokens((first, second), datetime(2026, 12, 31, tzinfo=UTC)) == []
+    assert faults(path, GOOD + f"api: {{tokens: [{old}, {more}]}}\n") == [
+        ":9: api.tokens: two tokens have the same name 'a'"
+    ]
 
 
 def test_a_gateways_host_serves_one_cluster(path: Path) -> None:

@@ -44,10 +44,12 @@ from bwvisu.adapters.etcd.model import (
 )
 from bwvisu.adapters.etcd.replica import Change, Changes
 from bwvisu.adapters.etcd.subscription import Lagged, Subscription
+from bwvisu.adapters.etcd.users import Access, Permission
 
 __all__ = [
     "MAX_OPERATIONS",
     "Absent",
+    "Access",
     "Batch",
     "Change",
     "Changes",
@@ -77,6 +79,7 @@ __all__ = [
     "Mirror",
     "Operation",
     "OutcomeUnknown",
+    "Permission",
     "Put",
     "Span",
     "Store",

@@ -1,16 +1,17 @@
 """etcd as a `Store`: reads, fenced transactions, leases, watches and health, each call with a deadline."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from aetcd import rpc
 from grpc.aio import AioRpcError
 
-from bwvisu.adapters.etcd import wire
+from bwvisu.adapters.etcd import snapshot, users, wire
 from bwvisu.adapters.etcd.connection import Connection, Credentials, EtcdTls, Member, uptime
 from bwvisu.adapters.etcd.errors import Compacted
 from bwvisu.adapters.etcd.lease import EtcdLease
@@ -120,10 +121,18 @@ class Etcd:
             async for batch in batches:
                 yield batch
 
+    async def save(self, path: Path) -> int:
+        """Write a snapshot of the whole database to a new file; see `bwvisu.adapters.etcd.snapshot.save`."""
+        return await snapshot.save(self._connection, path)
+
     async def health(self) -> tuple[MemberHealth, ...]:
         """Ask every member how it is, all at once; one that does not answer is part of the answer."""
         connection = self._connection
         return tuple(await asyncio.gather(*(_ask(member, connection.timeout) for member in connection.members)))
+
+    async def settle(self, user: str, below: str, wanted: Collection[users.Permission]) -> int:
+        """Let a user of etcd have just these rights; see `users.settle`.  Needs root's rights once users count."""
+        return await users.settle(self._connection, user, below, wanted)
 
 
 async def _ask(member: Member, patience: float) -> MemberHealth:

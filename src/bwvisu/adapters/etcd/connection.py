@@ -49,8 +49,10 @@ _REQUIRE_LEADER: Metadata = (("hasleader", "true"),)
 _PAUSE = 0.1
 """Seconds between two tries once every member has been tried."""
 
-_NOT_APPLIED = frozenset({Fate.NOT_APPLIED})
-_HARMLESS = frozenset({Fate.NOT_APPLIED, Fate.UNKNOWN})
+_NOT_APPLIED = frozenset({Fate.NOT_APPLIED, Fate.OUTDATED})
+_HARMLESS = frozenset({Fate.NOT_APPLIED, Fate.OUTDATED, Fate.UNKNOWN})
+_LOGIN = frozenset({Fate.TOKEN, Fate.OUTDATED})
+_OF_THE_MEMBER = frozenset({Fate.NOT_APPLIED, Fate.UNKNOWN})
 
 
 def uptime() -> float:
@@ -211,9 +213,9 @@ class Connection:
                 return await method(member)(request, timeout=patience, metadata=metadata)
             except AioRpcError as error:
                 verdict = judge(error.code(), error.details() or "")
-                if verdict.fate is Fate.TOKEN and second_chance and self.forget_token(metadata):
+                if verdict.fate in _LOGIN and second_chance and self.forget_token(metadata):
                     continue
-                if verdict.fate in _HARMLESS:
+                if verdict.fate in _OF_THE_MEMBER:
                     self.leave(member)
                 raise _Failed(verdict) from error
         raise AssertionError("the second try returns or raises")

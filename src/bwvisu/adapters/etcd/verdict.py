@@ -28,6 +28,8 @@ class Fate(Enum):
     """It did nothing and may be repeated, best at another member."""
     TOKEN = auto()
     """It did nothing; it needs a fresh login."""
+    OUTDATED = auto()
+    """It did nothing, since somebody's rights changed meanwhile; again, after a fresh login where there was one."""
     UNKNOWN = auto()
     """It may have been applied, or still be."""
     REFUSED = auto()
@@ -48,8 +50,13 @@ _CERTIFICATE = re.compile(r"certificate|verification check|TSI_DATA_CORRUPTED", 
 _NOT_APPLIED = ("etcdserver: no leader", "etcdserver: too many requests", "etcdserver: not capable")
 _TOKEN = (
     "etcdserver: invalid auth token",
-    "etcdserver: revision of auth store is old",
     "etcdserver: user name is empty",
+)
+_OUTDATED = "etcdserver: revision of auth store is old"
+_HARMLESS: tuple[tuple[str | tuple[str, ...], Fate, type[EtcdError]], ...] = (
+    (_TOKEN, Fate.TOKEN, EtcdRefused),
+    (_OUTDATED, Fate.OUTDATED, EtcdUnavailable),
+    (_NOT_APPLIED, Fate.NOT_APPLIED, EtcdUnavailable),
 )
 _AMBIGUOUS = frozenset(
     {
@@ -61,6 +68,7 @@ _AMBIGUOUS = frozenset(
     }
 )
 _FINAL: dict[str, type[EtcdError]] = {
+    "auth: permission denied": EtcdRefused,  # of a snapshot: these are the words of a stream, without a code
     "etcdserver: mvcc: required revision has been compacted": Compacted,
     "etcdserver: mvcc: required revision is a future revision": Compacted,
     "etcdserver: mvcc: database space exceeded": EtcdFull,
@@ -76,10 +84,9 @@ def judge(code: StatusCode, words: str) -> Verdict:
     if words.startswith(_UNSENT):
         refused = _CERTIFICATE.search(words)
         return Verdict(Fate.NOT_APPLIED, (EtcdRefused if refused else EtcdUnavailable)(words))
-    if words.startswith(_TOKEN):
-        return Verdict(Fate.TOKEN, EtcdRefused(words))
-    if words.startswith(_NOT_APPLIED):
-        return Verdict(Fate.NOT_APPLIED, EtcdUnavailable(words))
+    for beginnings, fate, kind in _HARMLESS:
+        if words.startswith(beginnings):
+            return Verdict(fate, kind(words))
     for text, error in _FINAL.items():
         if words.startswith(text):
             return Verdict(Fate.REFUSED, error(words))

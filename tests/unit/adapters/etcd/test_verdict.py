@@ -38,7 +38,7 @@ UNCONNECTED = "failed to connect to all addresses; last error: UNKNOWN: ipv4:127
         (StatusCode.UNAVAILABLE, UNCONNECTED + "Ssl: CERTIFICATE_VERIFY_FAILED", Fate.NOT_APPLIED, EtcdRefused),
         (StatusCode.UNAVAILABLE, UNCONNECTED + "Unwrap failed (TSI_DATA_CORRUPTED)", Fate.NOT_APPLIED, EtcdRefused),
         (StatusCode.UNAUTHENTICATED, "etcdserver: invalid auth token", Fate.TOKEN, EtcdRefused),
-        (StatusCode.INVALID_ARGUMENT, "etcdserver: revision of auth store is old", Fate.TOKEN, EtcdRefused),
+        (StatusCode.INVALID_ARGUMENT, "etcdserver: revision of auth store is old", Fate.OUTDATED, EtcdUnavailable),
         (StatusCode.PERMISSION_DENIED, "etcdserver: permission denied", Fate.REFUSED, EtcdRefused),
         (StatusCode.NOT_FOUND, "etcdserver: requested lease not found", Fate.REFUSED, LeaseLost),
         (StatusCode.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded", Fate.REFUSED, EtcdFull),

@@ -1,0 +1,16 @@
+"""Sealing the stored secrets of jobs anew, outside of any role."""
+
+from bwvisu.adapters.records import Keys
+from bwvisu.adapters.vault import read_vault, rotate
+from bwvisu.errors import OperatorError
+from bwvisu.roles.base import open_store
+from bwvisu.settings import Settings
+
+
+async def rotate_secrets(settings: Settings) -> tuple[int, int]:
+    """How many were sealed anew with the first key, and how many secrets there are; see `vault.rotate`."""
+    vault = read_vault(settings.secrets.key_files)
+    if not vault.sealing:
+        raise OperatorError("secrets.key_files names no key: make one with `bwvisu secrets create-key`")
+    async with open_store(settings.etcd) as store:
+        return await rotate(store, Keys(settings.etcd.prefix), vault)

@@ -1,0 +1,1 @@
+"""Mirrors ``src/bwvisu/doctor``: what is judged of what was seen."""
