@@ -8,7 +8,7 @@ import pytest
 
 from bwvisu.cli.local import LocalService, until
 from bwvisu.sandbox import Sandbox
-from tests.gateways.test_admissions import Caller, clients
+from tests.gateways.test_admissions import Caller, clients, flows_of
 from tests.support.world import Person, leave_whole, service_in
 
 __all__ = ["clients"]
@@ -47,7 +47,7 @@ def test_an_admitted_address_comes_in_and_a_guest_goes_with_the_share(
         path = f"/jobs/{job['id']}"
         assert client.get(f"/api/v1{path}/access", params={"address": owner}).json()["admission"] == "needed"
         assert met(owner) == "silence"
-        post(client, f"{path}/admissions", address=owner)
+        own = post(client, f"{path}/admissions", address=owner)
         until(lambda: met(owner) == "HTTP/1.0 200", 20, "the owner is admitted")
         assert met(guest) == "silence"
 
@@ -58,7 +58,14 @@ def test_an_admitted_address_comes_in_and_a_guest_goes_with_the_share(
         assert (stays.met, goes.met) == ("in", "in")
         client.delete(f"/api/v1{path}/shares/{link['id']}").raise_for_status()
         until(lambda: met(guest) == "silence", 20, "the guest is shut out")
-        assert stays.asks() == "HTTP/1.0 200"
+        until(lambda: not flows_of(sandbox, web["gateway"], guest), 20, "what the guest had open is cut")
+        assert (goes.asks(), stays.asks()) == ("silence", "HTTP/1.0 200")
+        open_still = Caller(sandbox, web, owner)
+        client.delete(f"/api/v1{path}/admissions/{own['id']}").raise_for_status()
+        until(lambda: met(owner) == "silence", 20, "the owner has shut themselves out")
+        until(lambda: not flows_of(sandbox, web["gateway"], owner), 20, "what the owner had open is cut")
+        assert (open_still.met, open_still.asks()) == ("in", "silence")
+        open_still.ends()
         for caller in (stays, goes):
             caller.ends()
         dead = client.post("/api/v1/shares/redeem", json={"token": link["token"], "address": guest})

@@ -7,7 +7,8 @@ from bwvisu.domain.lifecycle import Phase
 from keyhole.domain import JobForwards
 
 LATE = 60.0
-"""Seconds between a look at connections and the stop that follows from it: gateways and etcd may be slow."""
+"""Seconds between a look at connections and the stop that follows from it: gateways and etcd may be slow.  At most a
+quarter of the whole time: so short ones are of worlds in which nobody sends anything."""
 
 
 class Idleness:
@@ -41,7 +42,9 @@ class Idleness:
         ports = [(grant.gateway, each.external_port) for grant in forwards.grants for each in grant.forwards]
         last = max([self._begun.get(job_id, self._now()), *(self._sent.get(port, 0.0) for port in ports)])
         idle = self._now() - last
-        return "" if idle >= spec["idle_stop"] - LATE else f"it was idle for {idle:.0f} s only"
+        return (
+            "" if idle >= spec["idle_stop"] - min(LATE, spec["idle_stop"] / 4) else f"it was idle for {idle:.0f} s only"
+        )
 
 
 def _stopped(status: Mapping[str, Any]) -> bool:

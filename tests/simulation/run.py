@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bwvisu.settings.cluster import LimitSettings
+from bwvisu.settings.cluster import IdleStopSettings, LimitSettings
 from tests.simulation import etcd, gateway, job, people, slurm, ssh
 from tests.simulation.chaos import MISHAPS, Chaos
 from tests.simulation.doors import keep_doors
@@ -24,6 +24,8 @@ FAULTS = {
 """Every small fault, by the name that doubles ask for."""
 LONGEST = 400_000
 """Steps; a world that takes more goes round in circles."""
+QUICK_IDLE_STOP = IdleStopSettings(minimum=60, warning=20)
+"""Storms are short: what takes ten minutes and more would not be seen in them."""
 PATIENCE = 400.0
 """Simulated seconds after the storm within which everything must come to rest."""
 
@@ -105,9 +107,17 @@ def draw_pace(chance: random.Random) -> Pace:
 def draw_limits(seed: int) -> LimitSettings | None:
     """Some sites limit their people; drawn apart, so that the others' worlds are what they were before."""
     chance = random.Random(f"limits {seed}")  # noqa: S311
+    idle_stop = QUICK_IDLE_STOP if draw_idle_stop(seed) is not None else IdleStopSettings()
     if chance.random() < 0.7:
-        return None
-    return LimitSettings(running_per_user=chance.choice((1, 2)), waiting_per_user=chance.choice((0, 1, 3)))
+        return None if idle_stop is not QUICK_IDLE_STOP else LimitSettings(idle_stop=idle_stop)
+    running, waiting = chance.choice((1, 2)), chance.choice((0, 1, 3))
+    return LimitSettings(running_per_user=running, waiting_per_user=waiting, idle_stop=idle_stop)
+
+
+def draw_idle_stop(seed: int) -> int | None:
+    """Some people ask for their jobs to be stopped after so many minutes without activity; drawn apart, too."""
+    chance = random.Random(f"idle {seed}")  # noqa: S311
+    return chance.choice((1, 1, 2)) if chance.random() < 0.1 else None
 
 
 def draw_doors(seed: int) -> bool:
@@ -120,8 +130,10 @@ async def story(world: World, chaos: Chaos, seed: int) -> None:
     chance = world.chance
     for service in world.services:
         service.start()
+    idle_stop = draw_idle_stop(seed)
     posting = [
-        asyncio.ensure_future(a_persons_day(world, chance.uniform(0.0, 60.0))) for _ in range(chance.randint(1, 5))
+        asyncio.ensure_future(a_persons_day(world, chance.uniform(0.0, 60.0), idle_stop))
+        for _ in range(chance.randint(1, 5))
     ]
     doors = asyncio.ensure_future(keep_doors(world, seed))
     await chaos.rage(until=chance.uniform(20.0, 120.0))
@@ -146,11 +158,18 @@ async def story(world: World, chaos: Chaos, seed: int) -> None:
         raise Violation("one request became several jobs")
 
 
-async def a_persons_day(world: World, begin: float) -> None:
-    """Wait, want something, perhaps for longer or not so long, perhaps end it."""
+async def a_persons_day(world: World, begin: float, idle_stop: int | None) -> None:
+    """Wait, want something, perhaps for longer or not so long, perhaps end it.
+
+    ``idle_stop``: minutes without activity after which it is to be stopped; None: never.
+    """
     await asyncio.sleep(begin)
     person = world.person(world.chance.choice(("alice", "bob", "carol")))
+    person.idle_stop_minutes = idle_stop
     await person.post()
+    if idle_stop is not None and world.chance.random() < 0.5:
+        await asyncio.sleep(world.chance.uniform(20.0, 80.0))
+        await person.keep()
     for _ in range(world.chance.choice((0, 0, 1, 2, 3))):
         await asyncio.sleep(world.chance.uniform(0.0, 40.0))
         await person.extend(world.chance.choice((600, 1000, 1440)))

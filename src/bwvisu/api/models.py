@@ -225,7 +225,7 @@ class ApplicationView(Document):
     """SHA-256 of its bundle."""
     view_only: bool = False
     """It can let in who shall only see."""
-    idle_stop_minutes: dict[str, int] = {}
+    idle_stop_minutes: dict[str, int] = Field(default_factory=dict)
     """By cluster where its jobs are stopped once nobody has used them for some time, if the request does not say
     otherwise: after how long."""
 
