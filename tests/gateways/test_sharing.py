@@ -1,6 +1,7 @@
 """Admissions and shares by the REST API, held to what two real addresses outside meet at the gateway."""
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import httpx2
@@ -16,7 +17,8 @@ __all__ = ["clients"]
 
 @pytest.fixture
 def service(sandbox: Sandbox, tmp_path: Path) -> Iterator[LocalService]:
-    with service_in(sandbox, tmp_path, {"forwards": {"admission": "owner-address"}}) as service:
+    networks_too = {"admission": "owner-address", "admissions": {"ipv4_prefix": 24}}
+    with service_in(sandbox, tmp_path, {"forwards": networks_too}) as service:
         service.start()
         service.wait_until_ready(120)
         yield service
@@ -68,6 +70,12 @@ def test_an_admitted_address_comes_in_and_a_guest_goes_with_the_share(
         open_still.ends()
         for caller in (stays, goes):
             caller.ends()
+        too_wide = client.post(f"/api/v1{path}/admissions", json={"address": f"{owner}/23"})
+        assert too_wide.status_code == 422
+        both = post(client, f"{path}/admissions", address=str(ip_network(f"{owner}/24", strict=False)))
+        until(lambda: (met(owner), met(guest)) == ("HTTP/1.0 200",) * 2, 20, "their network is admitted")
+        client.delete(f"/api/v1{path}/admissions/{both['id']}").raise_for_status()
+        until(lambda: (met(owner), met(guest)) == ("silence",) * 2, 20, "their network is shut out")
         dead = client.post("/api/v1/shares/redeem", json={"token": link["token"], "address": guest})
         assert dead.status_code == 404
         leave_whole(service, client)
