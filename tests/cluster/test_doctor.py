@@ -238,10 +238,12 @@ def check_each(sandbox: Sandbox, report: Report, breaks: Sequence[Break]) -> Non
 
 
 def test_nothing_is_found_on_a_healthy_cluster_and_nothing_is_left(sandbox: Sandbox, service: LocalService) -> None:
-    done = piped(
-        "doctor", "--config", str(service.config), "--user", "alice", "--outside", "here", "--wait", "180", "--json"
-    )
-    told = json.loads(done.stdout)
+    command = ("doctor", "--config", str(service.config), "--user", "alice", "--outside", "here", "--wait", "180")
+    for _ in range(3):  # beside other suites sshd may let nobody in for half a minute, and the doctor has to say so
+        done = piped(*command, "--json")
+        told = json.loads(done.stdout)
+        if done.returncode == 0:
+            break
     assert [row for row in told["findings"] if row["verdict"] != "ok"] == []
     assert (done.returncode, told["verdict"]) == (0, "ok")
     assert {row["check"] for row in told["findings"]} >= {each.check for each in (*HOSTS, *JOBS)}
@@ -307,15 +309,21 @@ def test_each_requirement_of_a_job_that_is_broken_is_found(sandbox: Sandbox, ser
 
 
 def test_a_doctor_that_is_told_to_end_takes_its_job_away_first(sandbox: Sandbox, service: LocalService) -> None:
-    # An address that does not answer keeps the job looking around for a while.
-    config = configured(service, service.folder / "unheard", {"keyhole": {"public_urls": ["http://10.255.255.1:1"]}})
+    # Addresses that do not answer keep the job looking around for a while.
+    unheard = [f"http://10.255.255.{number}:1" for number in range(1, 5)]
+    config = configured(service, service.folder / "unheard", {"keyhole": {"public_urls": unheard}})
     argv = [str(PROGRAM), "doctor", "--config", str(config), "--user", "alice", "--only", "compute-node"]
     with subprocess.Popen(argv, env=environment(), stdout=subprocess.DEVNULL) as process:
-        queue = ["squeue", "--noheader", "--format", "%j"]
-        until(lambda: "doctor" in sandbox.run("cmd1", queue).stdout, 60, "Slurm has the test job")
+        # Before that its script may still have to remove the log that Slurm made: nobody else can.
+        until(lambda: looks_around(sandbox), 60, "the test job looks around")
         process.terminate()
-        assert process.wait(60) == 130
+        assert process.wait(120) == 130
     until(lambda: left_behind(sandbox) == [], 60, "nothing of the doctor is left")  # Slurm may still be completing
+
+
+def looks_around(sandbox: Sandbox) -> bool:
+    witness = ["pgrep", "-f", "^python3 -I - "]
+    return any(sandbox.run(node, witness).returncode == 0 for node in ("node1", "node2", "node3"))
 
 
 @pytest.mark.parametrize(

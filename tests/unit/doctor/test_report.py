@@ -1,16 +1,20 @@
 """The test job's words, etcd, choices, and what the program makes of them."""
 
 import ast
+import asyncio
 import base64
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
 from bwvisu.adapters.etcd import MemberHealth
-from bwvisu.cli.doctor import document
+from bwvisu.cli.doctor import document, until_told_to_end
 from bwvisu.doctor import batch, compute_node, etcd
 from bwvisu.doctor.batch import Config, Seen
 from bwvisu.doctor.cluster import Wanted
@@ -164,6 +168,25 @@ def test_the_document_for_programs() -> None:
             },
         ],
     }
+
+
+def test_a_second_signal_does_not_end_the_tidying() -> None:
+    tidied = []
+
+    async def work() -> Report:
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.Event().wait()
+        finally:
+            os.kill(os.getpid(), signal.SIGHUP)
+            for _ in range(10):
+                await asyncio.sleep(0)
+            tidied.append("all")
+        return Report()
+
+    with pytest.raises(typer.Exit) as ended:
+        asyncio.run(until_told_to_end(work))
+    assert (ended.value.exit_code, tidied) == (130, ["all"])
 
 
 def test_places_outside() -> None:
