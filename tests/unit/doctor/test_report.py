@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from bwvisu.adapters.etcd import MemberHealth
+from bwvisu.cli import doctor
 from bwvisu.cli.doctor import document, until_told_to_end
 from bwvisu.doctor import batch, compute_node, etcd
 from bwvisu.doctor.batch import Config, Seen
@@ -170,17 +171,18 @@ def test_the_document_for_programs() -> None:
     }
 
 
-def test_a_second_signal_does_not_end_the_tidying() -> None:
+def test_a_second_signal_does_not_end_the_tidying(monkeypatch: pytest.MonkeyPatch) -> None:
     tidied = []
 
     async def work() -> Report:
+        heard = asyncio.Event()
+        monkeypatch.setattr(doctor, "hint", lambda _: heard.set())
         try:
             os.kill(os.getpid(), signal.SIGHUP)
             await asyncio.Event().wait()
         finally:
             os.kill(os.getpid(), signal.SIGHUP)
-            for _ in range(10):
-                await asyncio.sleep(0)
+            await heard.wait()
             tidied.append("all")
         return Report()
 
