@@ -6,13 +6,10 @@ that very line, and examined again.
 
 import asyncio
 import json
-import ssl
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +25,7 @@ from bwvisu.sandbox import Sandbox
 from bwvisu.sandbox.setup import greets
 from bwvisu.settings import load
 from tests.support.program import PROGRAM, environment, piped
+from tests.support.strange_tls import strange_tls
 from tests.support.waiting import free_port, until
 from tests.support.world import service_in
 
@@ -385,22 +383,3 @@ def test_a_keyhole_that_jobs_do_not_reach_is_told_by_the_step_that_fails(
             assert finding.mend is not None
             assert (finding.verdict, words in finding.detail) == (Verdict.FAULT, True), finding
             assert mend_line in finding.mend.lines[0]
-
-
-@contextmanager
-def strange_tls(address: str, folder: Path) -> Iterator[str]:
-    """A server whose certificate nobody trusts."""
-    files = [folder / "key.pem", folder / "cert.pem"]
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
-    subprocess.run([*argv, "-keyout", files[0], "-out", files[1], "-subj", "/CN=x"], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files[1], files[0])
-    with ThreadingHTTPServer((address, 0), BaseHTTPRequestHandler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"https://{address}:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
