@@ -52,7 +52,7 @@ class Place:
 
     def inside(self, *argv: str) -> list[str]:
         """A command line that runs in this place."""
-        return ["nsenter", f"--target={self.holder}", "--net", "--mount", *map(self.here, argv)]
+        return ["nsenter", f"--target={self.holder}", "--net", "--mount", "--root", *map(self.here, argv)]
 
     def run(self, *argv: str) -> str:
         """What a command prints; raises where it fails."""

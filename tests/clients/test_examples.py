@@ -47,7 +47,7 @@ def test_every_task_stands_twice() -> None:
 async def test_the_python_of_the_page_runs_in_order(api: Service, clients: Clients, tmp_path: Path) -> None:
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks("python")).replace(ADDRESS, api.url))
-    told = await output(clients.python(script), 180, tmp_path)
+    told = await output(clients.python(script), 280, tmp_path)
     original, bobs, job = (await api.client().get("/api/v1/jobs")).json()["items"]
     assert (job["wanted"], job["parameters"]["minutes"]) == ("stopped", 30)
     assert (original["wanted"], original["parameters"]["cores"], bobs["user"]) == ("stopped", 2, "bob")
@@ -67,7 +67,7 @@ async def test_the_python_of_the_page_runs_in_order(api: Service, clients: Clien
 async def test_the_typescript_of_the_page_runs(api: Service, clients: Clients, tmp_path: Path) -> None:
     script = tmp_path / "page.ts"
     script.write_text("\n".join(blocks("ts")).replace(ADDRESS, api.url))
-    told = await output(clients.typescript(script), 180, tmp_path, TOKEN="bwv_portal")
+    told = await output(clients.typescript(script), 280, tmp_path, TOKEN="bwv_portal")
     job = (await api.client().get(f"/api/v1/jobs/{told.split()[0]}")).json()
     assert (job["wanted"], job["parameters"]["minutes"]) == ("stopped", 30)
 

@@ -145,6 +145,7 @@ def root() -> Iterator[Path]:
             program.write_text(text)
             program.chmod(0o755)
         (stage.root / "etc/systemd/system/etcd.service").write_text(ETCD)
+        (stage.root / "etc/hosts").write_text("127.0.0.1 localhost\n")
         yield stage.root
 
 

@@ -84,12 +84,12 @@ class LeaderBooks:
         """Networks that the job's record admits now; of a damaged record its last readable version counts.
 
         The wall clock is asked once per entry, when this leader first sees it: one that jumps expires nobody in bulk,
-        and lets nobody in again.
+        and lets nobody in again.  Where it was wrong at that moment, nobody stays for longer than they were given.
         """
         entries = (self._records.admissions.get(job_id) or Admissions()).entries
         wall, now, known = self._wall(), self._clock(), self._expiries.pop(job_id, {})
         expiries = {
-            key: known[key] if key in known else now + (each.expires_at - wall).total_seconds()
+            key: known[key] if key in known else now + (each.expires_at - max(wall, each.at)).total_seconds()
             for each in entries
             for key in [(each.id, each.expires_at)]
         }

@@ -49,7 +49,7 @@ class Clients:
         return self.typescript(HERE / "conversation.ts", *arguments)
 
     async def talk(
-        self, language: str, url: str, token: str, application: str, seconds: float = 180, **parameters: Any
+        self, language: str, url: str, token: str, application: str, seconds: float = 280, **parameters: Any
     ) -> dict[str, Any]:
         """Start a job of alice's twice with one key, watch it, enter it, stop it, and ask for what is not there."""
         command = self.conversation(language, application, json.dumps(parameters))

@@ -55,7 +55,9 @@ async def test_what_a_record_that_could_never_be_read_owns_is_its_own_cluster_s(
 
 
 def _admission(network: str, expires_at: datetime) -> Admission:
-    return Admission(id=network, network=network, user="alice", at=expires_at, expires_at=expires_at)
+    return Admission(
+        id=network, network=network, user="alice", at=expires_at - timedelta(days=1), expires_at=expires_at
+    )
 
 
 async def test_who_is_admitted_is_what_the_last_readable_record_says_at_this_moment(store: Store, keys: Keys) -> None:
@@ -95,6 +97,23 @@ async def test_a_wall_clock_that_jumps_expires_nobody_and_lets_nobody_in_again(s
     records.change(keys.admissions(ID), 2, Admissions(entries=(renewed, entries[1])))
     assert books.admitted(ID) == admitted, "a renewed entry counts from now"
     records.change(keys.admissions(ID), 3, None)
+    assert books.admitted(ID) == []
+
+
+async def test_a_clock_that_was_behind_lets_nobody_stay_for_longer_than_they_were_given(
+    store: Store, keys: Keys
+) -> None:
+    """Seeds 489, 610 and 1812: a leader saw an admission while its clock was an hour behind, and kept it so long."""
+    records, _, _ = await both(store, keys)
+    began = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    wall, clock = began - timedelta(hours=1), Clock()
+    lease = await store.lease(30)
+    books = LeaderBooks("main", records, Writer(Leadership(store, keys.leader, 1, lease), records), lambda: wall, clock)
+    given = _admission("203.0.113.5/32", began + timedelta(minutes=10)).model_copy(update={"at": began})
+    records.change(keys.admissions(ID), 1, Admissions(entries=(given,)))
+    assert books.admitted(ID) == [ip_network("203.0.113.5")]
+    wall = began
+    clock.now += 10 * 60
     assert books.admitted(ID) == []
 
 
