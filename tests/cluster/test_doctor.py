@@ -6,13 +6,10 @@ that very line, and examined again.
 
 import asyncio
 import json
-import ssl
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +25,7 @@ from bwvisu.sandbox import Sandbox
 from bwvisu.sandbox.setup import greets
 from bwvisu.settings import load
 from tests.support.program import PROGRAM, environment, piped
+from tests.support.strange_tls import strange_tls
 from tests.support.waiting import free_port, until
 from tests.support.world import service_in
 
@@ -238,10 +236,12 @@ def check_each(sandbox: Sandbox, report: Report, breaks: Sequence[Break]) -> Non
 
 
 def test_nothing_is_found_on_a_healthy_cluster_and_nothing_is_left(sandbox: Sandbox, service: LocalService) -> None:
-    done = piped(
-        "doctor", "--config", str(service.config), "--user", "alice", "--outside", "here", "--wait", "180", "--json"
-    )
-    told = json.loads(done.stdout)
+    command = ("doctor", "--config", str(service.config), "--user", "alice", "--outside", "here", "--wait", "180")
+    for _ in range(3):  # beside other suites sshd may let nobody in for half a minute, and the doctor has to say so
+        done = piped(*command, "--json")
+        told = json.loads(done.stdout)
+        if done.returncode == 0:
+            break
     assert [row for row in told["findings"] if row["verdict"] != "ok"] == []
     assert (done.returncode, told["verdict"]) == (0, "ok")
     assert {row["check"] for row in told["findings"]} >= {each.check for each in (*HOSTS, *JOBS)}
@@ -250,10 +250,14 @@ def test_nothing_is_found_on_a_healthy_cluster_and_nothing_is_left(sandbox: Sand
 
 def left_behind(sandbox: Sandbox) -> list[str]:
     """What of a doctor is there: jobs, files of the person, rules and files of gateways."""
+    # Other tests' leaders have locks there, which are empty files.
+    gateway = (
+        "nft list tables | grep doctor; ls -AR /home/bwvisu | grep doctor; find /home/bwvisu/.bwvisu -type d -empty"
+    )
     looks = {
         "cmd1": "squeue --noheader --format %j | grep doctor; ls -A /home/alice /home/bwvisu | grep -i doctor",
-        "gw1": "nft list tables | grep doctor; ls -AR /home/bwvisu | grep doctor; find /home/bwvisu/.bwvisu -empty",
-        "gw2": "nft list tables | grep doctor; ls -AR /home/bwvisu | grep doctor; find /home/bwvisu/.bwvisu -empty",
+        "gw1": gateway,
+        "gw2": gateway,
     }
     return [line for host, look in looks.items() for line in sandbox.run(host, ["sh", "-c", look]).stdout.splitlines()]
 
@@ -303,15 +307,21 @@ def test_each_requirement_of_a_job_that_is_broken_is_found(sandbox: Sandbox, ser
 
 
 def test_a_doctor_that_is_told_to_end_takes_its_job_away_first(sandbox: Sandbox, service: LocalService) -> None:
-    # An address that does not answer keeps the job looking around for a while.
-    config = configured(service, service.folder / "unheard", {"keyhole": {"public_urls": ["http://10.255.255.1:1"]}})
+    # Addresses that do not answer keep the job looking around for a while.
+    unheard = [f"http://10.255.255.{number}:1" for number in range(1, 5)]
+    config = configured(service, service.folder / "unheard", {"keyhole": {"public_urls": unheard}})
     argv = [str(PROGRAM), "doctor", "--config", str(config), "--user", "alice", "--only", "compute-node"]
     with subprocess.Popen(argv, env=environment(), stdout=subprocess.DEVNULL) as process:
-        queue = ["squeue", "--noheader", "--format", "%j"]
-        until(lambda: "doctor" in sandbox.run("cmd1", queue).stdout, 60, "Slurm has the test job")
+        # Before that its script may still have to remove the log that Slurm made: nobody else can.
+        until(lambda: looks_around(sandbox), 60, "the test job looks around")
         process.terminate()
-        assert process.wait(60) == 130
+        assert process.wait(120) == 130
     until(lambda: left_behind(sandbox) == [], 60, "nothing of the doctor is left")  # Slurm may still be completing
+
+
+def looks_around(sandbox: Sandbox) -> bool:
+    witness = ["pgrep", "-f", "^python3 -I - "]
+    return any(sandbox.run(node, witness).returncode == 0 for node in ("node1", "node2", "node3"))
 
 
 @pytest.mark.parametrize(
@@ -373,22 +383,3 @@ def test_a_keyhole_that_jobs_do_not_reach_is_told_by_the_step_that_fails(
             assert finding.mend is not None
             assert (finding.verdict, words in finding.detail) == (Verdict.FAULT, True), finding
             assert mend_line in finding.mend.lines[0]
-
-
-@contextmanager
-def strange_tls(address: str, folder: Path) -> Iterator[str]:
-    """A server whose certificate nobody trusts."""
-    files = [folder / "key.pem", folder / "cert.pem"]
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
-    subprocess.run([*argv, "-keyout", files[0], "-out", files[1], "-subj", "/CN=x"], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files[1], files[0])
-    with ThreadingHTTPServer((address, 0), BaseHTTPRequestHandler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"https://{address}:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()

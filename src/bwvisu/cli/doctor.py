@@ -70,7 +70,7 @@ def doctor(
     place = None if outside is None else Outside.parse(outside)
     wanted = Wanted(user, tuple(on or ()), place, users_group, wait)
     examination = Examination(settings, wanted, Choice(tuple(only or ())))
-    report = asyncio.run(_until_told_to_end(lambda: examination.make(lambda name: hint(f"examined: {name}"))))
+    report = asyncio.run(until_told_to_end(lambda: examination.make(lambda name: hint(f"examined: {name}"))))
     if as_json:
         print_json(document(report))
     else:
@@ -78,11 +78,19 @@ def doctor(
     raise typer.Exit(_CODES.get(report.verdict, Exit.DONE))
 
 
-async def _until_told_to_end(work: Callable[[], Awaitable[Report]]) -> Report:
-    """Whatever ends the doctor, what it has made for its trials is taken away first."""
-    task = asyncio.ensure_future(work())
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+async def until_told_to_end(work: Callable[[], Awaitable[Report]]) -> Report:
+    """Whatever ends the doctor, what it has made for its trials is taken away first; a second signal ends not that."""
+    task, loop = asyncio.ensure_future(work()), asyncio.get_running_loop()
+
+    def listen(react: Callable[[], object]) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, react)
+
+    def end() -> None:
+        listen(lambda: hint("taking away what was made for trials"))
+        task.cancel()
+
+    listen(end)
     try:
         return await task
     except asyncio.CancelledError:

@@ -12,6 +12,7 @@ from bwvisu.doctor.job import Bench, Told
 from bwvisu.doctor.outside import Outside
 from bwvisu.doctor.trial import Trial
 from bwvisu.domain.observation import Account
+from bwvisu.errors import OperatorError
 from bwvisu.roles.base import read_secret
 from bwvisu.roles.conversions import command_nodes, gateway_nodes, own_addresses, slurm_settings, ssh_settings
 from bwvisu.settings import Settings
@@ -106,9 +107,13 @@ class ClusterDoctor:
         if self._wanted.user is None:
             return [Examined(nowhere, (skipped("job", way.NO_USER),)), *untried]
         bench = await self._bench(self._wanted.user)
+        try:
+            ca_pem = read_secret(self._keyhole.ca_file) if self._keyhole.ca_file else None
+        except OperatorError as error:
+            bench = unknown("job", str(error))
         if isinstance(bench, Finding):
             return [Examined(nowhere, (bench,))]
-        parts = await asyncio.gather(*(self._job(bench, on, gateways) for on in places))
+        parts = await asyncio.gather(*(self._job(bench, on, gateways, ca_pem) for on in places))
         for part in parts:
             say(part[0].subject.name)
         return [*(each for part in parts for each in part), *self._untried(gateways)]
@@ -136,10 +141,9 @@ class ClusterDoctor:
             why = unknown("job", f"{node.host} knows no account {user}")
         return why
 
-    async def _job(self, bench: Bench, on: str, gateways: Sequence[str]) -> list[Examined]:
+    async def _job(self, bench: Bench, on: str, gateways: Sequence[str], ca_pem: str | None) -> list[Examined]:
         """One job, and each gateway's way to it."""
         urls = tuple(map(str, self._settings.keyhole_urls or self._keyhole.public_urls))
-        ca_pem = read_secret(self._keyhole.ca_file) if self._keyhole.ca_file else None
         ports = (self._policy.first_port, self._policy.last_port)
         config = batch.Config(bench.account.home, urls, ca_pem, ports)
         place, seen, others = on, [], []

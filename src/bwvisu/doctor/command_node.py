@@ -32,7 +32,7 @@ if [ -n "$user" ]; then
     section entry getent passwd -- "$user"
     section sbatch sudo -n -u "$user" -l sbatch
     section scancel sudo -n -u "$user" -l scancel
-    section home test -d "$(printf '%s' "$(getent passwd -- "$user")" | cut -d: -f6)"
+    section home stat -L -c %F -- "$(printf '%s' "$(getent passwd -- "$user")" | cut -d: -f6)"
 fi
 """
 """Arguments, each perhaps empty: a user, who looks, who gives more time; then programs."""
@@ -137,7 +137,9 @@ def _judge_account(said: Facts, asked: Asked, user: str, cells: list[str]) -> Fi
     refused = [name for name in ("sbatch", "scancel") if said[name].status != 0]
     if refused:
         return _refused(refused, said, asked, user)
-    if said["home"].status != 0:
+    if said["home"].status != 0 and "No such file" not in said["home"].text:
+        return unknown("user", f"{user}'s home cannot be looked at: {said['home'].words}")
+    if said["home"].text != "directory":
         line = f"install -d -m 700 -o {cells[2]} -g {cells[3]} {quote(cells[5])}"
         return fault("user", f"{user}'s home {cells[5]} is not here", ROOT, line)
     return ok("user", f"{user}, uid {cells[2]}, home {cells[5]}")

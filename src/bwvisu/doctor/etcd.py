@@ -1,16 +1,17 @@
 """etcd: every member, their quorum, the way there, and our rights."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from ipaddress import ip_address
 
 from bwvisu.adapters.etcd import Etcd, EtcdError, EtcdRefused, MemberHealth
-from bwvisu.adapters.records import Keys
+from bwvisu.adapters.records import Keys, decode
 from bwvisu.doctor.findings import ROOT, SETTINGS, Examined, Finding, Subject, fault, ok, unknown
 from bwvisu.errors import OperatorError
 from bwvisu.roles.base import open_store
 from bwvisu.settings import EtcdSettings
+from keyhole.domain import JobForwards
 
 OLDEST = (3, 4, 23)
 ALL = Subject("etcd", "etcd")
@@ -18,12 +19,12 @@ ALL = Subject("etcd", "etcd")
 
 
 async def examine(settings: EtcdSettings) -> tuple[list[Examined], set[int] | None]:
-    """All of it, and the external ports that forwards have now; None: they could not be read."""
-    try:
-        store = open_store(settings)
-    except (OSError, ValueError, OperatorError) as error:
-        return [Examined(ALL, (unknown("quorum", f"its files cannot be read: {error}"),))], None
-    async with store:
+    """All of it, and the external ports that forwards have now; None: they could not all be read."""
+    async with AsyncExitStack() as stack:
+        try:
+            store = await stack.enter_async_context(open_store(settings))
+        except (OSError, ValueError, OperatorError) as error:
+            return [Examined(ALL, (unknown("quorum", f"its files cannot be read: {error}"),))], None
         members = await _health(store)
         rights, ports = await _rights(store, Keys(settings.prefix))
     apart = [Examined(Subject("etcd", each.endpoint), tuple(judge_member(each))) for each in members]
@@ -50,16 +51,13 @@ async def _rights(store: Etcd, keys: Keys) -> tuple[Finding, set[int] | None]:
     return ok("rights", f"reads below {keys.root}"), used_ports(entry.value for entry in records.entries.values())
 
 
-def used_ports(records: Iterable[bytes]) -> set[int]:
-    """External ports of all grants, whatever their phase; what cannot be read names none."""
-    found = set()
-    for record in records:
-        try:
-            grants = json.loads(record)["grants"]
-            found |= {int(each["external_port"]) for grant in grants for each in grant["forwards"]}
-        except (ValueError, LookupError, TypeError):
-            continue
-    return found
+def used_ports(records: Iterable[bytes]) -> set[int] | None:
+    """External ports of all grants, whatever their phase; None: a record that cannot be read may own any."""
+    try:
+        read = [decode(JobForwards, record) for record in records]
+    except ValueError:
+        return None
+    return {each.external_port for record in read for grant in record.grants for each in grant.forwards}
 
 
 def judge_member(member: MemberHealth) -> Iterator[Finding]:

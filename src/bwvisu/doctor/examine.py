@@ -1,14 +1,14 @@
 """The whole examination: all machines at the same time, then a test job, then the gateways' way to it."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from bwvisu.adapters.ssh import SshPool
 from bwvisu.doctor import etcd
 from bwvisu.doctor.cluster import ClusterDoctor, Wanted
-from bwvisu.doctor.findings import HERE, Choice, Examined, Finding, Report, Subject, fault, ok
+from bwvisu.doctor.findings import HERE, Choice, Examined, Finding, Report, Subject, fault, ok, unknown
 from bwvisu.doctor.firewall import settled
 from bwvisu.doctor.patience import PatientWire
 from bwvisu.roles.conversions import ssh_settings
@@ -40,7 +40,8 @@ class Examination:
                 stack.push_async_callback(pool.aclose)
                 doctors.append(ClusterDoctor(name, self.settings, pool, self.wanted, self.choice, ports))
             parts = await asyncio.gather(*(doctor.examine(say) for doctor in doctors))
-        return Report(tuple(self._kept([*found, *members, *(each for part in parts for each in part)])))
+        kept = self._kept([*found, *members, *(each for part in parts for each in part)])
+        return Report((*kept, *self._missed(kept)))
 
     def _wants_etcd(self) -> bool:
         names = ["etcd", *self.settings.etcd.endpoints]  # for a trial, whose ports must be nobody's
@@ -54,10 +55,20 @@ class Examination:
         lines = [f"ls -l {line.split(': ', 1)[1].split(' ', 1)[0]}" for line in unreadable]
         return Examined(SERVICE, (fault("files", "; ".join(unreadable), HERE, *lines),))
 
-    def _kept(self, found: Iterable[Examined]) -> Iterable[Examined]:
+    def _kept(self, found: Iterable[Examined]) -> list[Examined]:
         """One row of checks for each subject, and of them what is wanted."""
         grouped: dict[Subject, tuple[Finding, ...]] = {}
         for each in found:
             grouped[each.subject] = (*grouped.get(each.subject, ()), *each.findings)
         wanted = (self.choice.kept(Examined(subject, settled(findings))) for subject, findings in grouped.items())
         return [each for each in wanted if each.findings]
+
+    def _missed(self, kept: Sequence[Examined]) -> list[Examined]:
+        """What was chosen and not tried is not well: a name may be misspelt, or its machine let nobody in."""
+        why = "nothing of this name was tried: leave --only away to see what was, and why it went no further"
+        missed = (
+            pattern
+            for pattern in self.choice.patterns
+            if not any(Choice((pattern,)).check(each.subject, one.check) for each in kept for one in each.findings)
+        )
+        return [Examined(Subject("service", pattern), (unknown("chosen", why),)) for pattern in missed]

@@ -68,26 +68,30 @@ class Bench:
         """
         name = f"{batch.NAME_PREFIX}-{secrets.token_hex(6)}"
         found: list[Finding] = []
+        numbers: list[int] = []
         try:
-            told = await self._until_told(name, config, on, found)
+            told = await self._until_told(self._submission(name, config, on), len(config.urls), numbers, found)
             yield told, found
         finally:
-            found.append(await self._take_away(name, found))
+            found.append(await self._take_away(name, numbers, found))
 
-    async def _until_told(self, name: str, config: Config, on: str | None, found: list[Finding]) -> Told | None:
+    async def _until_told(
+        self, submission: Submission, urls: int, numbers: list[int], found: list[Finding]
+    ) -> Told | None:
+        """``numbers`` gets Slurm's number of the job, ``found`` what became of it."""
         began = self.clock()
-        result = await self._submit(self._submission(name, config, on))
+        result = await self._submit(submission, numbers)
         if not isinstance(result, Submitted):
             found.append(_not_taken(result, self.account.name))
             return None
-        seen = await self._watch(result.slurm_job_id, len(config.urls))
+        seen = await self._watch(result.slurm_job_id, urls)
         if isinstance(seen, Finding):
             found.append(seen)
             return None
         found.append(ok("job", f"{result.slurm_job_id} ran on {seen.node} as {self.account.name}"))
         return Told(seen, began, self.clock())
 
-    async def _submit(self, submission: Submission) -> SubmitResult:
+    async def _submit(self, submission: Submission, numbers: list[int]) -> SubmitResult:
         """To the end, also where somebody has lost patience: what is taken away must be there by then."""
         task = asyncio.ensure_future(self.slurm.submit(submission))
         try:
@@ -95,6 +99,9 @@ class Bench:
         except asyncio.CancelledError:
             await asyncio.wait([task])
             raise
+        finally:
+            if task.done() and isinstance(result := task.result(), Submitted):
+                numbers.append(result.slurm_job_id)
 
     def _submission(self, name: str, config: Config, on: str | None) -> Submission:
         options = ["--time=6", "--ntasks=1", *([f"--nodelist={on}"] if on else [])]
@@ -125,18 +132,21 @@ class Bench:
                 return unknown("job", _still_waiting(job, state, record, self.patience))
             await asyncio.sleep(_EVERY)
 
-    async def _take_away(self, name: str, found: Sequence[Finding]) -> Finding:
-        """Cancel every job of this name: by what Slurm shows, since a submission without an answer may be one."""
-        look = await self.slurm.look()
-        if not isinstance(look, Look):
-            return _left(name, look.reason, self.account.name)
-        alive = [job for job in look.named(name) if not job.state.is_terminal]
-        for job in alive:
-            result = await self.slurm.cancel(job.job_id, job.user, name)
+    async def _take_away(self, name: str, numbers: Sequence[int], found: Sequence[Finding]) -> Finding:
+        """Cancel every job of this name: by what Slurm shows, since a submission without an answer may be one.
+
+        Where it shows nothing (a site may hide jobs: one of the faults that are looked for), by the number.
+        """
+        look, user = await self.slurm.look(), self.account.name
+        seen = [job for job in look.named(name) if not job.state.is_terminal] if isinstance(look, Look) else None
+        alive = [(number, user) for number in numbers] if seen is None else [(job.job_id, job.user) for job in seen]
+        for number, owner in alive:
+            result = await self.slurm.cancel(number, owner, name)
             if not isinstance(result, Cancelled | NothingToCancel):
-                why = result.message if isinstance(result, Refused) else result.reason
-                return _left(name, why, self.account.name)
+                return _left(name, result.message if isinstance(result, Refused) else result.reason, user)
         if not alive and any(one.check == "job" and one.detail.startswith(_UNANSWERED) for one in found):
+            if isinstance(look, CouldNotLook):
+                return _left(name, look.reason, user)
             return unknown("cancel", f"the submission had no answer, and a job named {name} may still come")
         return ok("cancel", "nothing is left of the test job")
 

@@ -8,7 +8,7 @@ from bwvisu.domain.observation import NotStarted
 
 SKEW = 30.0
 """Seconds that clocks may differ; docs/operations.md says what needs it."""
-TRIES = 2
+TRIES = 5
 """Of a login, before it is called impossible: a busy sshd may turn somebody away."""
 NTP = "timedatectl set-ntp true"
 

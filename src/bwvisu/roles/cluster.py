@@ -24,7 +24,7 @@ No loop waits for another: a slow gateway or Slurm delays only its own.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -136,10 +136,10 @@ class ClusterTerm:
         metrics: LeaderMetrics,
     ) -> AsyncIterator["ClusterTerm"]:
         """Open connections for the term; leaving ends what is still at work, then closes them."""
-        async with (
-            aclosing(base.connect(ssh_settings(base.settings.clusters[name]))) as wire,
-            Dispatcher(VERBS_AT_ONCE) as dispatcher,
-        ):
+        async with AsyncExitStack() as stack:
+            stack.callback(metrics.wire.forget, name)  # last: what is still at work then is counted, too
+            wire = await stack.enter_async_context(aclosing(base.connect(ssh_settings(base.settings.clusters[name]))))
+            dispatcher = await stack.enter_async_context(Dispatcher(VERBS_AT_ONCE))
             yield cls(name, base, drawn, records, writer, MeasuredWire(wire, name, metrics.wire), dispatcher, metrics)
 
     async def run(self) -> None:

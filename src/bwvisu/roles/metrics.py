@@ -62,7 +62,6 @@ class LeaderMetrics:
             self._squeue.age.forget(cluster)
             self._waiting.remove_by_labels({"cluster": cluster})
             self._counts.clusters.pop(cluster, None)
-            self.wire.forget(cluster)
 
     def listener(self, cluster: str) -> Callable[[Pass], None]:
         """What a cluster's loops are to tell their passes to."""

@@ -31,7 +31,7 @@ GOOD = {
     "entry": Said(0, "alice:x:20001:20001::/home/alice:/bin/bash"),
     "sbatch": Said(0, ""),
     "scancel": Said(0, ""),
-    "home": Said(0, ""),
+    "home": Said(0, "directory"),
 }
 ASKED = Asked("bwvisu", "alice", "bwvisu-users", 1000, True, rights(None, "slurm"))
 
@@ -105,7 +105,8 @@ def test_a_good_command_node() -> None:
         ({"sbatch": Said(1, "")}, "user", "usermod -aG bwvisu-users alice"),
         ({"entry": Said(2, "")}, "user", "getent passwd alice"),
         ({"entry": Said(0, "alice:x:7:7::/home/alice:/bin/sh")}, "user", "users: {minimum_uid: 7}"),
-        ({"home": Said(1, "")}, "user", "install -d -m 700 -o 20001 -g 20001 /home/alice"),
+        ({"home": Said(1, "stat: No such file or directory")}, "user", "install -d -m 700 -o 20001 -g 20001 /home"),
+        ({"home": Said(0, "regular file")}, "user", "install -d -m 700 -o 20001 -g 20001 /home/alice"),
         ({"version": Said(0, "slurm 21.08.1")}, "version", "apt-get install slurm-client"),
         ({"version": Said(0, "slurm 23.11.1")}, "version", "apt-get install slurm-client=22.05.8*"),
     ],
@@ -117,6 +118,11 @@ def test_what_a_command_node_lacks_is_told(said: dict[str, Said], check: str, li
     finding = only(found, check)
     assert finding.mend is not None
     assert (finding.verdict, finding.mend.lines[0].startswith(line)) == (Verdict.FAULT, True), finding
+
+
+def test_a_home_that_is_hidden_from_the_service_is_not_called_absent() -> None:
+    [finding] = command_node.judge_user({**GOOD, "home": Said(1, "stat: Permission denied")}, ASKED)
+    assert finding.verdict is Verdict.UNKNOWN
 
 
 def test_slurm_that_could_not_be_asked_is_not_called_well() -> None:

@@ -1,22 +1,29 @@
 """The test job's words, etcd, choices, and what the program makes of them."""
 
 import ast
+import asyncio
 import base64
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
 from bwvisu.adapters.etcd import MemberHealth
-from bwvisu.cli.doctor import document
+from bwvisu.cli import doctor
+from bwvisu.cli.doctor import document, until_told_to_end
 from bwvisu.doctor import batch, compute_node, etcd
 from bwvisu.doctor.batch import Config, Seen
+from bwvisu.doctor.cluster import Wanted
+from bwvisu.doctor.examine import Examination
 from bwvisu.doctor.findings import ROOT, Choice, Examined, Report, Subject, Verdict, fault, ok, skipped, unknown
 from bwvisu.doctor.outside import Outside
 from bwvisu.errors import UserError
-from bwvisu.settings import EtcdSettings, EtcdTlsSettings
+from bwvisu.settings import EtcdSettings, EtcdTlsSettings, load
 from tests.support.program import piped
 
 GATEWAY = Subject("gateway", "gw1", "main")
@@ -107,9 +114,16 @@ def test_an_etcd_elsewhere_is_not_spoken_to_in_the_clear() -> None:
     assert etcd.judge_tls(EtcdSettings(endpoints=("etcd.example:2379",), tls=tls)).verdict is Verdict.OK
 
 
-def test_ports_that_forwards_have_are_read_and_damaged_records_skipped() -> None:
-    record = json.dumps({"grants": [{"forwards": [{"external_port": 50001}, {"external_port": 50002}]}]}).encode()
-    assert etcd.used_ports([record, b"damaged", b"{}"]) == {50001, 50002}
+def test_a_record_that_cannot_be_read_may_own_any_port() -> None:
+    record = json.dumps({"job_id": "j", "grants": []}).encode()
+    assert etcd.used_ports([record]) == set()
+    assert etcd.used_ports([record, b"damaged"]) is None
+
+
+async def test_files_of_etcds_that_are_not_there_are_told(tmp_path: Path) -> None:
+    tls = EtcdTlsSettings(ca_file=tmp_path / "nowhere")
+    [examined], ports = await etcd.examine(EtcdSettings(endpoints=("127.0.0.1:1",), tls=tls))
+    assert ([one.verdict for one in examined.findings], ports) == ([Verdict.UNKNOWN], None)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +171,26 @@ def test_the_document_for_programs() -> None:
     }
 
 
+def test_a_second_signal_does_not_end_the_tidying(monkeypatch: pytest.MonkeyPatch) -> None:
+    tidied = []
+
+    async def work() -> Report:
+        heard = asyncio.Event()
+        monkeypatch.setattr(doctor, "hint", lambda _: heard.set())
+        try:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.Event().wait()
+        finally:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await heard.wait()
+            tidied.append("all")
+        return Report()
+
+    with pytest.raises(typer.Exit) as ended:
+        asyncio.run(until_told_to_end(work))
+    assert (ended.value.exit_code, tidied) == (130, ["all"])
+
+
 def test_places_outside() -> None:
     assert Outside.parse("here").node is None
     assert str(Outside.parse("me@[2001:db8::1]:2222").node) == "me@2001:db8::1:2222"
@@ -165,7 +199,7 @@ def test_places_outside() -> None:
             Outside.parse(nonsense)
 
 
-def test_the_program_prints_the_files_for_sudo_and_asks_nobody(tmp_path: Path) -> None:
+def configured(folder: Path) -> Path:
     gateway = {"name": "gw1", "host": "gw1", "user": "bwvisu", "internal_ip": "10.0.0.1", "external_ip": "192.0.2.1"}
     cluster = {
         "ssh": {"key_file": "/k", "known_hosts": "/h"},
@@ -175,8 +209,19 @@ def test_the_program_prints_the_files_for_sudo_and_asks_nobody(tmp_path: Path) -
         "compute_networks": ["10.0.0.0/24", "fd00::/64"],
     }
     settings = {"clusters": {"main": cluster}, "keyhole": {"public_urls": ["https://keyhole.example"]}}
-    (tmp_path / "bwvisu.yaml").write_text(yaml.safe_dump(settings))
-    done = piped("doctor", "--print-sudoers", "--config", str(tmp_path / "bwvisu.yaml"), "--users-group", "hpc")
+    path = folder / "bwvisu.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+async def test_what_was_chosen_and_not_tried_is_not_called_well(tmp_path: Path) -> None:
+    examination = Examination(load(configured(tmp_path)), Wanted(), Choice(("gw7/nc",)))
+    report = await examination.make(lambda _: None)
+    assert [subject.name for subject, _ in report.with_verdict(Verdict.UNKNOWN)] == ["gw7/nc"]
+
+
+def test_the_program_prints_the_files_for_sudo_and_asks_nobody(tmp_path: Path) -> None:
+    done = piped("doctor", "--print-sudoers", "--config", str(configured(tmp_path)), "--users-group", "hpc")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "# /etc/sudoers.d/bwvisu on login1, login2\n"

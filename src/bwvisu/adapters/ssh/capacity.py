@@ -8,9 +8,9 @@ from bwvisu.adapters.ssh.exchange import Exchange
 from bwvisu.adapters.ssh.link import Link, NotOpenedError
 from bwvisu.adapters.ssh.settings import Node, SshSettings
 
-WITHIN = 30.0
+WITHIN = 60.0
 """Seconds for all of it."""
-_HOLD = "exec timeout 40 cat"
+_HOLD = "exec timeout 70 cat"
 """Runs until its channel is closed."""
 
 

@@ -53,8 +53,10 @@ class MeasuredWire:
         return await self._measured(node, self._wire.converse(node, conversation))
 
     def failing(self, node: Node) -> str:
-        """See `Wire`."""
-        return self._wire.failing(node)
+        """See `Wire`; counted here, too, since a host that is well again may not be called for long."""
+        why = self._wire.failing(node)
+        self._metrics.failing.labels(self._cluster, node.host).set(bool(why))
+        return why
 
     def warm(self, node: Node) -> None:
         """See `Wire`."""
@@ -73,7 +75,7 @@ class MeasuredWire:
                 result = word(outcome)
             finally:
                 metrics.calls.labels(*labels, result).inc()
-                metrics.failing.labels(*labels).set(bool(self._wire.failing(node)))
+                self.failing(node)
                 if result != "left-alone":
                     metrics.seconds.labels(*labels).observe(metrics.clock() - began)
         return outcome

@@ -44,5 +44,8 @@ async def test_calls_are_counted_by_how_they_ended(outcome: Outcome, result: str
     assert registry.get_sample_value("bwvisu_ssh_call_seconds_count", labels) == timed
     assert registry.get_sample_value("bwvisu_ssh_sessions", labels) == 0
     assert registry.get_sample_value("bwvisu_ssh_host_failing", labels) == 1
+    behind.why = ""
+    assert wire.failing(NODE) == ""
+    assert registry.get_sample_value("bwvisu_ssh_host_failing", labels) == 0
     metrics.forget("main")
     assert registry.get_sample_value("bwvisu_ssh_host_failing", labels) is None
