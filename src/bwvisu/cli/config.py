@@ -121,6 +121,8 @@ def etcd_roles(
     from bwvisu.roles import rights  # noqa: PLC0415
     from bwvisu.settings import load  # noqa: PLC0415
 
+    if (cert_file is None) != (key_file is None):
+        raise typer.BadParameter("--cert-file and --key-file go together")
     etcd = load(config).etcd
     roles = (*rights.SEPARATE, *((Role.ALL,) if all_in_one else ()))
     if not apply:

@@ -85,6 +85,7 @@ class LocalService:
         """Lay settings over those that are there, for the processes that are started from now on."""
         self.settings = merge(self.settings, above)
         self.config.write_text(yaml.safe_dump(self.settings, sort_keys=False))
+        self._settle_roles()
 
     def _own_settings(self) -> dict[str, Any]:
         keyhole = self.box.middleware_address
@@ -119,8 +120,6 @@ class LocalService:
     def start(self, role: str = "all", name: str | None = None, environment: Mapping[str, str] | None = None) -> int:
         """Start a process of a role under a name (default: the role's); returns its process id."""
         name = name or role
-        if role != "portal":
-            self._settle_roles()
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "bwvisu", "serve", role, "--config", str(self.config)],

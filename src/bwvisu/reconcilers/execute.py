@@ -29,7 +29,7 @@ from bwvisu.domain.observation import (
     Submitted,
     Unknown,
 )
-from bwvisu.errors import OperatorError, UserError
+from bwvisu.errors import OperatorError, TryAgain, UserError
 from bwvisu.planning import words
 from bwvisu.planning.progress import advance, finish
 from bwvisu.planning.snapshot import Told
@@ -45,7 +45,7 @@ from bwvisu.services.audit import audit
 log = structlog.get_logger(__name__)
 
 HOLD_BACK = 3.0
-"""Seconds after which a submission that reached no command node is tried again."""
+"""Seconds after which a submission that reached no command node, or could not be begun, is tried again."""
 HOLD_BACK_UNKNOWN = 10.0
 """... where sudo did not find its owner's account."""
 HOLD_BACK_HOPELESS = 60.0
@@ -190,6 +190,9 @@ class Executor:
         try:
             submission = await self._submission(spec, verb)
         except EtcdError:
+            raise
+        except TryAgain:  # of this job alone, a missing key say: it must not keep the others' places
+            self._memory.held_back[spec.id] = self._clock() + HOLD_BACK
             raise
         except (OperatorError, UserError, ValueError) as error:
             known = self._records.status.get(spec.id) or JobStatus()

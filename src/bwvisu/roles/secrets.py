@@ -4,6 +4,7 @@ from bwvisu.adapters.records import Keys
 from bwvisu.adapters.vault import read_vault, rotate
 from bwvisu.errors import OperatorError
 from bwvisu.roles.base import open_store
+from bwvisu.roles.installation import refuse_the_future
 from bwvisu.settings import Settings
 
 
@@ -12,5 +13,7 @@ async def rotate_secrets(settings: Settings) -> tuple[int, int]:
     vault = read_vault(settings.secrets.key_files)
     if not vault.sealing:
         raise OperatorError("secrets.key_files names no key: make one with `bwvisu secrets create-key`")
+    keys = Keys(settings.etcd.prefix)
     async with open_store(settings.etcd) as store:
-        return await rotate(store, Keys(settings.etcd.prefix), vault)
+        await refuse_the_future(store, keys)
+        return await rotate(store, keys, vault)

@@ -11,6 +11,7 @@ from bwvisu.errors import OperatorError, TryAgain
 from bwvisu.reconcilers.leadership import Election, Leadership
 from bwvisu.reconcilers.restored import Restored, restored
 from bwvisu.roles.base import Base, base, open_store
+from bwvisu.roles.installation import refuse_the_future
 from bwvisu.settings import Settings
 
 VACANT_WITHIN = 60.0
@@ -35,7 +36,8 @@ async def after_restore(settings: Settings) -> Restored:
 
 
 async def lead_once(opened: Base) -> Restored:
-    """Take the office, do it, and leave."""
+    """Take the office, do it, and leave.  Raises OperatorError where the store is a newer release's own."""
+    await refuse_the_future(opened.store, opened.keys)
     async with _office(opened) as leadership:
         return await restored(opened.store, opened.keys, leadership, opened.wall())
 

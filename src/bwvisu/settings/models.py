@@ -30,6 +30,13 @@ class EtcdTlsSettings(Section):
     server_name: str | None = None
     """Name to expect in etcd's certificate instead of the endpoint's host."""
 
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        """gRPC ends the whole process for one without the other."""
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        return self
+
 
 class EtcdSettings(Section):
     """Where all state lives."""

@@ -31,7 +31,9 @@ def test_a_store_is_backed_up_and_gone_on_with(etcd: EtcdCluster, tmp_path: Path
         config, file = tmp_path / "bwvisu.yaml", tmp_path / "bwvisu.snapshot"
         ssh = {"key_file": "/key", "known_hosts": "/known_hosts"}
         cluster = {"ssh": ssh, "command_nodes": [{"host": "c1", "user": "u"}]}
-        config.write_text(yaml.safe_dump({"etcd": {"endpoints": etcd.endpoints}, "clusters": {"main": cluster}}))
+        config.write_text(
+            yaml.safe_dump({"etcd": {"endpoints": etcd.endpoints, "timeout": 30}, "clusters": {"main": cluster}})
+        )
         where = ("--config", str(config))
         for key, record in RECORDS.items():
             etcd.ctl("put", f"/bwvisu/v1/{key}", json.dumps(record))
@@ -44,6 +46,12 @@ def test_a_store_is_backed_up_and_gone_on_with(etcd: EtcdCluster, tmp_path: Path
         assert f"{JOB}: may have been submitted since" in second.stdout
         status = told(etcd, f"status/{JOB}")
         assert (status["phase"], status["attempt"], status["intent_at"]) == ("submitting", 1, None)
-        generation = told(etcd, "installation")["generation"]
+        drawn = told(etcd, "installation")
+        generation = drawn["generation"]
         assert isinstance(generation, int)
         assert generation > first["generation"] > 10**9
+        newer = drawn | {"release": "9.9.9", "store_format": 2}
+        etcd.ctl("put", "/bwvisu/v1/installation", json.dumps(newer))
+        refused = piped("state", "restored", *where)
+        assert (refused.returncode, "release 9.9.9 of bwVisu has made it its own" in refused.stderr) == (4, True)
+        assert told(etcd, "installation") == newer

@@ -12,7 +12,7 @@ from bwvisu.adapters.etcd import Put
 from bwvisu.adapters.rights import Role
 from bwvisu.adapters.vault import read_vault
 from bwvisu.roles.rights import user_of
-from tests.contract.etcd.test_real_roles import KEYS, Guarded, know_the_roles
+from tests.contract.etcd.test_real_roles import KEYS, PATIENCE, Guarded, know_the_roles
 from tests.support.etcd import EtcdCluster, client_certificate
 from tests.support.program import PROGRAM, environment
 
@@ -30,7 +30,7 @@ def run(guarded: Guarded, *argv: str, keys: list[Path] | None = None) -> subproc
     files = {name: str(getattr(tls, name)) for name in ("ca_file", "cert_file", "key_file")}
     node = {"host": "cmd1.example.org", "user": "bwvisu"}
     settings = {
-        "etcd": {"endpoints": guarded.cluster.endpoints, "tls": files},
+        "etcd": {"endpoints": guarded.cluster.endpoints, "tls": files, "timeout": PATIENCE},
         "secrets": {"key_files": [str(key) for key in keys or ()]},
         "clusters": {"main": {"command_nodes": [node], "ssh": {"key_file": "/k", "known_hosts": "/h"}}},
     }

@@ -17,6 +17,8 @@ from bwvisu.settings import EtcdSettings, EtcdTlsSettings
 from tests.support.etcd import EtcdCluster, client_certificate
 
 KEYS = Keys()
+PATIENCE = 30.0
+"""Seconds for each call: a busy machine is not what these tests are about."""
 KIND = {name: f"{KEYS.kind(name)}x" for name in KINDS} | {name: KEYS.root + name for name in SINGLE}
 """A key of each kind."""
 READS = {
@@ -44,7 +46,7 @@ class Guarded:
     def as_user(self, name: str) -> Etcd:
         """A client with this common name in its certificate."""
         tls = client_certificate(self.folder, name)
-        return Etcd(self.cluster.endpoints, tls=tls)
+        return Etcd(self.cluster.endpoints, tls=tls, timeout=PATIENCE)
 
     @property
     def root(self) -> EtcdSettings:
@@ -54,7 +56,7 @@ class Guarded:
     def met_by(self, tls: EtcdTls) -> EtcdSettings:
         """As settings name whoever has this certificate."""
         files = EtcdTlsSettings(ca_file=tls.ca_file, cert_file=tls.cert_file, key_file=tls.key_file)
-        return EtcdSettings(endpoints=tuple(self.cluster.endpoints), tls=files)
+        return EtcdSettings(endpoints=tuple(self.cluster.endpoints), tls=files, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +183,24 @@ async def test_nobody_is_refused_while_rights_are_given(guarded: Guarded) -> Non
         await settle(guarded.root.model_copy(update={"prefix": "/elsewhere"}))
         stop.set()
         assert all(await asyncio.gather(*writers))
+
+
+async def test_a_right_that_is_replaced_by_others_is_never_missing(guarded: Guarded) -> None:
+    """As by an upgrade: one for all is given up for one for each, while the role works."""
+    stop, user = asyncio.Event(), user_of(Role.KEYHOLE)
+
+    async def read(etcd: Etcd) -> bool:
+        while not stop.is_set():
+            assert await allowed(etcd, KIND["forwards"], write=False)
+        return True
+
+    wanted = permissions(KEYS, Role.KEYHOLE)
+    async with guarded.as_user("root") as root, guarded.as_user(user) as keyhole:
+        await root.settle(user, KEYS.root, [Permission(Span.of(KEYS.root), Access.BOTH)])
+        reader = asyncio.create_task(read(keyhole))
+        await root.settle(user, KEYS.root, wanted)
+        stop.set()
+        assert await reader
 
 
 async def test_a_right_that_is_not_needed_any_more_is_taken_away(guarded: Guarded) -> None:

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from bwvisu.adapters.etcd import EtcdUnavailable, Put, Store
 from bwvisu.adapters.records import Keys, encode
 from bwvisu.adapters.slurm import Submission
+from bwvisu.adapters.vault import KeyMissing
 from bwvisu.domain.audit import Action, AuditRecord, Result
 from bwvisu.domain.job import Idleness, JobSpec, JobStatus
 from bwvisu.domain.lifecycle import Outcome, Phase
@@ -217,6 +218,23 @@ async def test_a_store_that_does_not_answer_rejects_nothing(store: Store, keys: 
         await term.ask()
         await term.turn()
         assert term.phase() is Phase.QUEUED
+
+
+async def test_a_job_whose_secret_cannot_be_opened_waits_and_leaves_its_place_to_others(
+    store: Store, keys: Keys, slurm: FakeSlurm
+) -> None:
+    async def render(spec: JobSpec, attempt: int) -> bytes:
+        raise KeyMissing("the secret is sealed with another key")
+
+    async with Term(store, keys, slurm) as term:
+        good, term.script = term.script, render
+        await term.ask()
+        await term.turn()
+        assert (await term.stored(), (await term.jobs.reconcile()).verbs) == (None, 0)
+        term.script = good
+        slurm.clock.seconds += HOLD_BACK
+        await term.turn()
+        assert (term.status.phase, term.status.attempt) == (Phase.QUEUED, 1)
 
 
 async def test_an_owner_who_cannot_be_asked_about_is_not_asked_all_the_time(

@@ -231,6 +231,13 @@ def test_two_of_a_name_are_refused(path: Path) -> None:
         ]
 
 
+def test_a_certificate_without_its_key_is_a_fault(path: Path) -> None:
+    """gRPC would end the process for it, with a stack trace of its own."""
+    assert faults(path, GOOD + "etcd: {tls: {cert_file: /c.pem}}\n") == [
+        ":9: etcd.tls: cert_file and key_file go together"
+    ]
+
+
 def test_two_tokens_of_one_holder_allow_the_same(path: Path) -> None:
     old = f"{{name: a, sha256: {TOKEN}, scopes: [admin], expires: 2027-01-31T12:00:00+01:00}}"
     new, more = (f"{{name: a, sha256: {'b' * 64}, scopes: [{scopes}]}}" for scopes in ("admin", "admin, jobs:read"))

@@ -59,13 +59,13 @@ async def settle(connection: Connection, user: str, below: str, wanted: Collecti
     want = {each.bounds: _kind(each.access) for each in wanted}
     grants = [bounds for bounds, kind in want.items() if have.get(bounds) != kind]
     stale = [bounds for bounds in have if bounds not in want and bounds[0].startswith(wire.to_bytes(below))]
-    for key, end in stale:
-        request = rpc.AuthRoleRevokePermissionRequest(role=user, key=key, range_end=end)
-        await _call(connection, "RoleRevokePermission", request)
-    for key, end in grants:
+    for key, end in grants:  # first: whoever works meanwhile has the old rights or the new ones, and never neither
         permission = rpc.Permission(permType=want[key, end], key=key, range_end=end)
         request = rpc.AuthRoleGrantPermissionRequest(name=user, perm=permission)
         await _call(connection, "RoleGrantPermission", request)
+    for key, end in stale:
+        request = rpc.AuthRoleRevokePermissionRequest(role=user, key=key, range_end=end)
+        await _call(connection, "RoleRevokePermission", request)
     await give(connection, user, user)
     return len(grants) + len(stale)
 
