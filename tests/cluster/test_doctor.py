@@ -6,6 +6,7 @@ that very line, and examined again.
 
 import asyncio
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,7 @@ from bwvisu.doctor.outside import Outside
 from bwvisu.sandbox import Sandbox
 from bwvisu.sandbox.setup import greets
 from bwvisu.settings import load
+from tests.support.cluster import whole_sandbox
 from tests.support.program import PROGRAM, environment, piped
 from tests.support.strange_tls import strange_tls
 from tests.support.waiting import free_port, until
@@ -162,6 +164,13 @@ JOBS = (
     ),
 )
 """Found by test jobs on all three nodes; that on the second one is the first that is reached from outside."""
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """Another one: what other tests leave is not to be found here, nor what is broken here by them."""
+    with whole_sandbox(f"test-{os.getpid()}-doctor") as box:
+        yield box
 
 
 @pytest.fixture(scope="module")

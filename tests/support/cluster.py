@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,13 @@ _PREFIX = "test-"
 def sandbox() -> Iterator[Sandbox]:
     """A cluster with three etcd members over TLS, where roles have just their rights; shared: leave it whole."""
     _sweep()
-    name = f"{_PREFIX}{os.getpid()}"
+    with whole_sandbox(f"{_PREFIX}{os.getpid()}") as box:
+        yield box
+
+
+@contextmanager
+def whole_sandbox(name: str) -> Iterator[Sandbox]:
+    """Such a cluster, for as long as it is wanted; for a module that has to break one, under a name of its own."""
     try:
         yield Sandbox.up(Options(name=name, etcd=3, etcd_users=USERS), say=print)
     finally:
