@@ -1,6 +1,8 @@
 """Where a role that serves nobody outside is asked how it is: `/livez`, `/readyz`, `/metrics`."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -15,14 +17,22 @@ from bwvisu.roles.web import run_web
 from bwvisu.settings import MetricsSettings
 
 
-async def run_endpoint(base: Base, settings: MetricsSettings | None, registry: CollectorRegistry, key: str) -> None:
-    """Serve it until cancelled; without settings there is nothing to serve.
+@asynccontextmanager
+async def served(
+    base: Base, settings: MetricsSettings | None, registry: CollectorRegistry, key: str
+) -> AsyncIterator[None]:
+    """Serve it as long as the role runs; without settings there is nothing to serve.
 
-    ``key``: one that this role may read; it need not be there.
+    ``key``: one that this role may read; it need not be there.  Where it cannot be served, the role ends as well.
     """
-    if settings is not None:
-        app = endpoint(registry, lambda: base.store.get(key))
-        await run_web(app, host=settings.host, port=settings.port, tls=None)
+    if settings is None:
+        yield
+        return
+    app = endpoint(registry, lambda: base.store.get(key))
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(run_web(app, host=settings.host, port=settings.port, tls=None))
+        yield
+        serving.cancel()
 
 
 def endpoint(registry: CollectorRegistry, ask: Callable[[], Awaitable[object]]) -> Starlette:

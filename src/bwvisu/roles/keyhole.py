@@ -12,7 +12,7 @@ from bwvisu.adapters.records import decode
 from bwvisu.correlation import RequestIds
 from bwvisu.metrics import MirrorMetrics, RequestMetrics, path_of
 from bwvisu.roles.base import Base
-from bwvisu.roles.endpoint import run_endpoint
+from bwvisu.roles.endpoint import served
 from bwvisu.roles.web import run_web
 from keyhole.api import Limits, make_app
 from keyhole.domain import JobForwards
@@ -24,8 +24,8 @@ async def run_keyhole(base: Base) -> None:
     app, forwards = keyhole_app(base)
     registry = base.registry()
     count_keyhole(app, registry, base.random).watch("forwards", forwards)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(run_endpoint(base, settings.metrics, registry, base.keys.secret("readyz")))
+    endpoint = served(base, settings.metrics, registry, base.keys.secret("readyz"))
+    async with endpoint, asyncio.TaskGroup() as group:
         group.create_task(forwards.run())
         group.create_task(
             run_web(

@@ -12,7 +12,7 @@ from bwvisu.reconcilers.views import JOB_KINDS
 from bwvisu.reconcilers.writer import Writer
 from bwvisu.roles.base import Base
 from bwvisu.roles.cluster import ClusterTerm
-from bwvisu.roles.endpoint import run_endpoint
+from bwvisu.roles.endpoint import served
 from bwvisu.roles.installation import installation, take_over
 from bwvisu.roles.metrics import LeaderMetrics
 
@@ -30,8 +30,7 @@ async def run_reconciler(base: Base) -> None:
         metrics.terms.inc()
         await run_term(base, leadership, metrics)
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(run_endpoint(base, base.settings.leader.metrics, registry, base.keys.installation))
+    async with served(base, base.settings.leader.metrics, registry, base.keys.installation):
         await election.run(lead)
 
 
