@@ -33,13 +33,16 @@ TERMINAL = Path("/opt/bwvisu/terminal")
 @contextmanager
 def cluster(options: Options, say: Callable[[str], None]) -> Iterator[Sandbox]:
     """A cluster for a while.  Where somebody loses patience while it comes up, the half that is there goes, too."""
+    impatient = False
     try:
         with Sandbox.up(options, say=say) as box:
             yield box
     except KeyboardInterrupt:
+        impatient = True
+    if impatient:  # not above: an interrupt that came when a lock was to be given back holds it until it is forgotten
         if options.name in Sandbox.names():
             Sandbox.load(options.name).down()
-        raise
+        raise KeyboardInterrupt
 
 
 class LocalService:
