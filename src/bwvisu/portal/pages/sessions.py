@@ -17,8 +17,10 @@ from bwvisu.portal.places import own_page
 from bwvisu.portal.sayings import said
 from bwvisu.portal.texts import _
 from bwvisu.portal.web import Pages, PostedForm, TheApi, family_of, redirect, tell, visitor_of
+from bwvisu.rest.answers import NotAsRead
 
 router = APIRouter()
+_UNCHANGEABLE = "The run time of this session cannot be changed."
 
 
 async def titles(api: Api) -> dict[str, Application]:
@@ -104,15 +106,28 @@ async def stop(request: Request, api: TheApi, look: Pages, form: PostedForm, job
     return redirect(own_page(form.get("back")))
 
 
+async def _with_more(api: Api, job_id: str, more: int) -> Job:
+    """So many minutes beside those that it has now: jobs change by themselves between reading and asking."""
+    for last in (False, False, True):
+        job = await api.job(job_id)
+        if (now := run_time(job)) is None:
+            break
+        try:
+            return await api.extend(job_id, now + more, job.revision)
+        except NotAsRead:
+            if last:
+                raise
+    raise UserError(_UNCHANGEABLE)
+
+
 @router.post("/sessions/{job_id}/extend")
 async def extend(request: Request, api: TheApi, look: Pages, form: PostedForm, job_id: str) -> Response:
     """So many minutes more."""
-    job, words = await api.job(job_id), look.words(request)
-    now, more = run_time(job), form.get("minutes", "")
-    if now is None or not more.isdecimal() or len(more) > 6:
-        raise UserError("The run time of this session cannot be changed.")
+    words, more = look.words(request), form.get("minutes", "")
+    if run_time(await api.job(job_id)) is None or not more.isdecimal() or len(more) > 6:
+        raise UserError(_UNCHANGEABLE)
     try:
-        answered = await api.extend(job_id, now + int(more), job.revision)
+        answered = await _with_more(api, job_id, int(more))
     except UserError as error:
         tell(request, said(str(error), words.gettext), "bad")
         return redirect(own_page(form.get("back")))
