@@ -13,6 +13,8 @@ from tests.support.portal_pages import Portal
 from tests.support.world import Person, slurm_jobs
 
 EATER = "exec tail /dev/zero"
+ONCE_TOLD_TO = 'until [ -e go ]; do sleep 0.1; done; exec python3 -m http.server "$KEYHOLE_PORT0"'
+"""Serves its home once there is a file in it."""
 NOTES = """
 globalThis.notes = [];
 globalThis.Notification = class {
@@ -54,6 +56,21 @@ def test_a_card_becomes_ready_by_itself_and_opens_a_terminal_without_a_secret_in
     mine.press_stop(job_id)
     mine.expect(job_id, "Stopped")
     assert not slurm_jobs(sandbox, job_id)
+
+
+def test_a_stop_that_is_confirmed_after_its_card_has_changed_is_not_lost(
+    portal: Callable[..., Portal], sandbox: Sandbox
+) -> None:
+    mine = portal()
+    job_id = mine.launch("served", {"Line": ONCE_TOLD_TO})
+    mine.expect(job_id, "Starting")
+    mine.press(job_id, "Stop")
+    mine.page.evaluate("id => { globalThis.asked = document.getElementById(id).form }", f"stop-{job_id}")
+    sandbox.run("cmd1", ["touch", "go"], user="alice")
+    mine.expect(job_id, "Ready")
+    assert not mine.page.evaluate("globalThis.asked.isConnected"), "the card kept its form: this tries nothing"
+    mine.confirm("Stop")
+    mine.expect(job_id, "Stopped")
 
 
 def test_it_is_started_again_with_the_same_or_with_other_values(portal: Callable[..., Portal], alice: Person) -> None:

@@ -59,6 +59,10 @@ class Portal:
     def press_stop(self, job_id: str, button: str = "Stop") -> None:
         """And say once more that it is meant."""
         self.press(job_id, button)
+        self.confirm(button)
+
+    def confirm(self, button: str) -> None:
+        """Say in the dialog that what was pressed is meant."""
         self.page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
 
     def stop(self, job_id: str) -> None:

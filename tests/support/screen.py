@@ -13,8 +13,11 @@ WHITE: Colour = (255, 255, 255)
 """An xterm's window before anything is written."""
 RED: Colour = (205, 0, 0)
 """The same after `PAINT`."""
-PAINT = r"printf '\033[41m\033[2J'"
-"""For a shell in an xterm: paint the whole window red."""
+PAINT = r"printf \\033[41m\\033[2J"
+"""For a shell in an xterm: paint the whole window red.
+
+Without quotes: half of a line, typed while another window took the keyboard, would leave the shell inside of one.
+"""
 AREA = 50_000
 """Pixels; a third of an xterm's window."""
 RETRY = 3_000

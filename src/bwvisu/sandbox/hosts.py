@@ -2,6 +2,7 @@
 
 import shlex
 import signal
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from bwvisu.sandbox.topology import Host, Topology
 
 _BOOT = 60.0
 """Seconds; an idle machine needs one for all hosts together."""
+_LET_GO = 30.0
+"""Seconds until the kernel has let go of processes that were killed; on an idle machine none."""
 
 
 class Machine:
@@ -90,11 +93,17 @@ class Machine:
         processes.kill(processes.with_argument(self._init))
 
     def remove_cgroups(self) -> None:
-        """Remove the instance's cgroups once nothing is alive in them."""
+        """Remove the instance's cgroups once nothing is alive in them.
+
+        What was killed may hold its cgroup for a while yet: rmdir(2) says EBUSY until it has been reaped.
+        """
         script = str(self._folder / "remove-cgroups.sh")
-        done = run([*private.unshare(), "/bin/bash", script, self._topology.prefix, str(self._cgroups)])
-        if done.returncode != 0:
-            raise SandboxError(f"cannot remove cgroups: {done.stderr.strip()}")
+        argv = [*private.unshare(), "/bin/bash", script, self._topology.prefix, str(self._cgroups)]
+        deadline = time.monotonic() + _LET_GO
+        while (done := run(argv)).returncode != 0:
+            if time.monotonic() > deadline:
+                raise SandboxError(f"cannot remove cgroups: {done.stderr.strip()}")
+            time.sleep(0.1)
 
     def start_daemon(self, host: str, name: str) -> None:
         """Ask the host's init to start a daemon."""

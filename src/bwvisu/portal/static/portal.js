@@ -165,6 +165,15 @@ document.addEventListener("htmx:sseOpen", () => {
 
 // ---- what cannot be undone is asked for twice -----------------------------------------------------------------
 
+// A card that changed while its question was open has been replaced, and browsers do not send a form that is in no page.
+function send(form) {
+  if (!form.isConnected) {
+    form.hidden = true;
+    document.body.append(form);
+  }
+  form.submit();
+}
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   const dialog = document.getElementById("confirm");
@@ -172,7 +181,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   document.getElementById("confirm-words").textContent = form.dataset.confirm;
   dialog.returnValue = "";
-  dialog.addEventListener("close", () => { if (dialog.returnValue === "yes") form.submit(); }, { once: true });
+  dialog.addEventListener("close", () => { if (dialog.returnValue === "yes") send(form); }, { once: true });
   dialog.showModal();
 });
 
