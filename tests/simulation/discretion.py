@@ -1,6 +1,5 @@
 """I6: what is secret of a job is in no log line, no argument of a program, and in no record but its own."""
 
-import re
 from base64 import b64encode
 
 from bwvisu.domain.access import access_password
@@ -14,16 +13,13 @@ class Discretion:
 
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
 
     def learn(self, job_id: str, secret: bytes) -> None:
         """A job's secret was drawn: itself, and what is derived from it, is to be kept."""
         words = [secret.hex(), b64encode(secret).decode(), secret.decode(errors="replace"), access_password(secret)]
         words += [attempt_key(secret, attempt) for attempt in ATTEMPTS]
         self._owners |= dict.fromkeys(words, job_id)
-        self._pattern = re.compile("|".join(map(re.escape, self._owners)))
 
     def betrayed(self, text: str) -> str:
         """Whose secret a text holds; empty: nobody's."""
-        found = self._pattern.search(text) if self._pattern is not None else None
-        return self._owners[found[0]] if found else ""
+        return next((owner for word, owner in self._owners.items() if word in text), "")
