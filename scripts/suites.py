@@ -48,6 +48,8 @@ class Suite:
 
 SLOWEST = ("--durations=10", "--durations-min=10")
 """What a suite's time goes to is told, so that its budget can be kept."""
+ASIDE = ("tests/contract/api", "tests/contract/nat", "tests/contract/portal")
+"""Contract tests that are suites of their own."""
 HEAVY = ("--hypothesis-profile=heavy", "--timeout=0")
 Lane = tuple[Suite, ...]
 Stage = tuple[Lane, ...]
@@ -64,10 +66,14 @@ GROUPS: dict[str, tuple[Stage, ...]] = {
             (Suite("simulation", "tests/simulation", 760),),
         ),
         (
-            (Suite("contract", "tests/contract", 1350, ("--ignore=tests/contract/nat",)),),
-            (Suite("nat", "tests/contract/nat", 1350),),
-            (Suite("cluster", "tests/cluster", 1350),),
-            (Suite("gateways", "tests/gateways", 1350),),
+            (
+                Suite("contract", "tests/contract", 700, tuple(f"--ignore={path}" for path in ASIDE)),
+                Suite("portal", "tests/contract/portal", 450),
+            ),
+            (Suite("api", "tests/contract/api", 450), Suite("gateways", "tests/gateways", 700)),
+            (Suite("nat", "tests/contract/nat", 1150),),
+            (Suite("cluster", "tests/cluster", 1150),),
+            (Suite("sandbox", "tests/sandbox", 1150),),
         ),
         ((Suite("browser", "tests/browser", 560),),),
     ),
