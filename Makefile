@@ -40,9 +40,9 @@ soak: install ## many simulated worlds (SEEDS=0-19999), each with faults of its 
 mutants: install ## take the safeguards away, one at a time: the simulation must notice each
 	@$(BIN)/python -m tests.simulation.mutants
 
-bench: install ## measure, and print the table
+bench: install ## measure against floors of the same run, and print the table (ONLY=B1: one benchmark)
 	@scripts/system-packages test
-	@$(BIN)/python scripts/suites.py bench
+	@$(BIN)/python -m tests.bench $(ONLY)
 
 check: install ## format, lint, types, import contracts, stale documents and translations, broken clients, the house rules
 	$(BIN)/ruff format --check

@@ -11,7 +11,7 @@ from bwvisu.api import document as openapi
 from bwvisu.domain.audit import AuditLine
 from bwvisu.domain.lifecycle import STATES, TRANSITIONS, Phase
 from bwvisu.settings import document as settings
-from scripts import chart, commands, dashboard, faults, metrics
+from scripts import chart, commands, dashboard, faults, metrics, performance
 
 ROOT = faults.ROOT
 
@@ -55,6 +55,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "docs/lifecycle.md": lifecycle,
     "docs/metrics.md": metrics.render,
     "docs/openapi.json": openapi.render,
+    "docs/performance.md": performance.render,
     "docs/reliability.md": faults.render,
     "docs/settings.md": settings.render,
 }

@@ -1,6 +1,6 @@
 """Run a group of test suites, each within its budget, and print what each took.
 
-usage: suites.py test|heavy|bench
+usage: suites.py test|heavy
 
 What the sandbox cluster and the contract suites need of Debian is installed first.
 
@@ -88,7 +88,6 @@ GROUPS: dict[str, tuple[Stage, ...]] = {
             ),
         ),
     ),
-    "bench": (((Suite("bench", "tests/bench", 30 * MINUTE),),),),
 }
 
 
