@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from bwvisu.adapters.gateway_shell import SshGatewayShell
 from bwvisu.adapters.ssh import Command, Completed, SshPool
@@ -27,10 +27,14 @@ _SECONDS = 120.0
 
 
 class Gateway:
-    """One, over one open SSH connection, by one driver.  Times are seconds."""
+    """One, over one open SSH connection, by one driver.  Times are seconds.
 
-    def __init__(self, box: Sandbox, pool: SshPool, name: str, backend: Backend) -> None:
+    ``first``: the lowest external port; another service's ports must lie elsewhere.
+    """
+
+    def __init__(self, box: Sandbox, pool: SshPool, name: str, backend: Backend, first: int = FIRST) -> None:
         self.box = box
+        self.first = first
         settings = cluster_settings(box)
         nodes = gateway_nodes(settings)
         self._pool, self._node = pool, nodes[name]
@@ -40,13 +44,13 @@ class Gateway:
         self.driver: Driver = DRIVERS[backend]
         self._guard = Guard(gateway, "bench", Fence(1, 1))
         networks = tuple(net for net in settings.compute_networks if net.version == gateway.family)
-        self.frame = Frame("bench", FIRST, FIRST + 10_000, networks, gateway.family)
+        self.frame = Frame("bench", first, first + 10_000, networks, gateway.family)
 
     def table(self, count: int) -> Table:
         """So many forwards, all to one node, to ports from 20000 on."""
         address = self.box.addresses[NODE].inner
         assert address
-        return {FIRST + number: Translation(address, 20000 + number) for number in range(count)}
+        return {self.first + number: Translation(address, 20000 + number) for number in range(count)}
 
     async def actual(self) -> Actual:
         """What is there of ours."""
@@ -96,15 +100,19 @@ def cluster_settings(box: Sandbox) -> ClusterSettings:
 
 
 @asynccontextmanager
+async def connected(box: Sandbox, first: int = FIRST) -> AsyncIterator[dict[tuple[str, Backend], Gateway]]:
+    """A cluster's gateways, by name and as each driver sees them; their connections are open."""
+    async with aclosing(SshPool(ssh_settings(cluster_settings(box)))) as pool:
+        found = {(name, backend): Gateway(box, pool, name, backend, first) for name in NAMES for backend in FILTERS}
+        for each in found.values():
+            await each.command("true")
+        yield found
+
+
+@asynccontextmanager
 async def gateways(say: Say) -> AsyncIterator[dict[tuple[str, Backend], Gateway]]:
-    """The gateways of a cluster of its own, by name and as each driver sees them; their connections are open."""
+    """Those of a cluster of their own."""
     say("a sandbox cluster comes up")
     with Sandbox.up(Options(name=f"test-{os.getpid()}")) as box:
-        pool = SshPool(ssh_settings(cluster_settings(box)))
-        try:
-            found = {(name, backend): Gateway(box, pool, name, backend) for name in NAMES for backend in FILTERS}
-            for each in found.values():
-                await each.command("true")
+        async with connected(box) as found:
             yield found
-        finally:
-            await pool.aclose()
