@@ -30,7 +30,7 @@ from tests.bench.table import Goal, Result, Row, Say
 from tests.support.keyhole_api import signed
 from tests.support.traffic import GATEWAYS, Transactions
 
-ALONE, AT_ONCE = 40, 200
+ALONE, AT_ONCE = 30, 200
 POLL = 5
 """Seconds between two looks at Slurm where nobody asks for one: the default, unlike in tests."""
 PAUSE = 1.3
@@ -51,11 +51,12 @@ class Caller:
         """Ask for a port, once; seconds until it was there."""
         path = f"/keyhole/v1/jobs/{self.id}/forwards"
         body = json.dumps({"attempt": 1, "restart": 0, "ports": 1, **self.run}).encode()
-        began = time.perf_counter()
-        answer = await client.post(path, content=body, headers=signed(path, body, key=self.key))
-        took = time.perf_counter() - began
-        assert answer.status_code == 200, answer.text
-        return took
+        began, status = time.perf_counter(), 202
+        while status == 202:  # the keyhole answers "not yet" after 25 s
+            answer = await client.post(path, content=body, headers=signed(path, body, key=self.key))
+            status = answer.status_code
+        assert status == 200, answer.text
+        return time.perf_counter() - began
 
 
 async def measure(say: Say) -> Result:

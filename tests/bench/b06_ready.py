@@ -37,11 +37,9 @@ async def measure(say: Say) -> Result:
     }
     with service_on_a_cluster(say, "api", "keyhole", "reconciler", **settings) as service:
         async with frontend(service) as jobs:
-            alone = []
-            for _ in range(ALONE):
-                ids = await _started(jobs, 1)
-                alone += _seconds(service, jobs, ids)
-                await jobs.end(ids)
+            ids = [job for _ in range(ALONE) for job in await _started(jobs, 1)]
+            alone = _seconds(service, jobs, ids)
+            await jobs.end(ids)
             say(f"one at a time: {median(alone):.2f} s")
             ids = await _started(jobs, AT_ONCE)
             together = _seconds(service, jobs, ids)

@@ -14,9 +14,10 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes, pass_context
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -79,8 +80,7 @@ def render(
     """
     values: list[str] = []
     context = {**parameters, "job": job, "access": access, _COLLECTOR: values}
-    with _understood():
-        compiled = _ENVIRONMENT.from_string(template)
+    compiled = _compiled(template)
     try:
         lines = _output(compiled.generate(context)).split("\n")
     except TemplateError as error:
@@ -90,6 +90,13 @@ def render(
     lines = [_directive(line, values, parameters, access) for line in lines]
     _refuse(directives.problems(lines))
     return _encodable("\n".join(_assembled(lines, values, prologue)))
+
+
+@lru_cache(maxsize=64)
+def _compiled(template: str) -> Template:
+    """Most of the time that a script takes; all jobs of an application have the same."""
+    with _understood():
+        return _ENVIRONMENT.from_string(template)
 
 
 def ports_requested(lines: Iterable[str]) -> int:
