@@ -1,8 +1,9 @@
 """How soon users may come once an application listens.
 
-Jobs on the sandbox cluster note when they begin to listen at the port that they were given; an open event stream of the
-API notes when it shows them as ``available``; both by this machine's clock.  Between the two lie the job's own report,
-two good probes of the gateway, the leader's record and the stream.  One job at a time, then 200 that start at once.
+Jobs on the sandbox cluster begin to listen at the port that they were given one to three seconds after their start, as
+chance will have it, and note when; an open event stream of the API notes when it shows them as ``available``; both by
+this machine's clock.  Between the two lie the job's own report, two good probes of the gateway, the leader's record and
+the stream.  One job at a time, then 200 that start at once.
 
 While the 200 are open it is counted, from the leader's metrics, how many SSH sessions the gateways were asked for, and
 how many passes the loops over the gateways made: a tick is one session however many services lie behind a gateway.
