@@ -24,7 +24,7 @@ from tests.bench.leader import Figures
 from tests.bench.table import Curve, Goal, Result, Row, Say
 from tests.support.etcd import EtcdCluster
 
-SIZES = (100, 500, 1000)
+SIZES = (1000, 5000, 10_000)
 PASS = Goal("at most", 100)
 """CPU milliseconds."""
 MEMORY = Goal("at most", 250)
