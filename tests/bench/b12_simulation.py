@@ -43,7 +43,7 @@ from tests.simulation.service import EPOCH, KEYS, wall
 from tests.simulation.ssh import SimPool
 from tests.simulation.weather import CALM
 
-SIZES = (50, 250, 500)
+SIZES = (1000, 5000, 10_000)
 """Live jobs; ten times as many are finished."""
 PAGES = 51
 LINEAR, CONSTANT = Goal("at most", 12), Goal("at most", 1.5)

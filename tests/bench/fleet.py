@@ -74,7 +74,8 @@ class Fleet:
             yield keys.spec(job_id), self._spec(number)
             yield keys.status(job_id), self._status(number) if number < self.live else self._finished(number)
             if number < self.live:
-                yield from self._keyhole(keys, number)
+                yield keys.forwards(job_id), self._forwards(number)
+            yield from self._told(keys, number)
 
     def _spec(self, number: int) -> JobSpec:
         return JobSpec(
@@ -137,27 +138,28 @@ class Fleet:
             }
         )  # fmt: skip
 
-    def _keyhole(self, keys: Keys, number: int) -> Iterator[tuple[str, BaseModel]]:
-        job_id, run = self.job_id(number), {"job_id": self.job_id(number), "attempt": 1, "restart": 0}
-        at, forward = self._began, self._forward(number)
+    def _forwards(self, number: int) -> JobForwards:
         grant = Grant(
             attempt=1,
             restart=0,
             gateway=_gateway(number),
             external_host=_external(number),
             hosts=(_node(number),),
-            forwards=(forward,),
+            forwards=(self._forward(number),),
             phase=GrantPhase.OPEN,
         )
+        return JobForwards(job_id=self.job_id(number), cluster=CLUSTER, grants=(grant,))
+
+    def _told(self, keys: Keys, number: int) -> Iterator[tuple[str, BaseModel]]:
+        """What the job itself said, which is kept for as long as the job."""
+        job_id, at, port = self.job_id(number), self._began, self._forward(number).internal_port
+        common = {"job_id": job_id, "attempt": 1, "restart": 0, "received_at": at}
         asked = PortRequest.model_validate(
-            {**run, "slurm_job_id": number + 1, "hosts": (_node(number),), "ports": 1, "received_at": at}
+            {**common, "slurm_job_id": number + 1, "hosts": (_node(number),), "ports": 1}
         )
-        yield keys.forwards(job_id), JobForwards(job_id=job_id, cluster=CLUSTER, grants=(grant,))
         yield keys.request(job_id, asked.run), asked
-        for seq, event in enumerate(("started", "listening")):
-            port = forward.internal_port if event == "listening" else None
-            report = Report.model_validate({**run, "seq": seq, "event": event, "port": port, "received_at": at})
-            yield keys.report(job_id, asked.run, seq), report
+        for seq, said in enumerate(({"event": "started"}, {"event": "listening", "port": port})):
+            yield keys.report(job_id, asked.run, seq), Report.model_validate({**common, **said, "seq": seq})
 
     def _forward(self, number: int) -> Forward:
         return Forward(
