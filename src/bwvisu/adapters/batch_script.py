@@ -14,9 +14,10 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes, pass_context
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -80,7 +81,7 @@ def render(
     values: list[str] = []
     context = {**parameters, "job": job, "access": access, _COLLECTOR: values}
     with _understood():
-        compiled = _ENVIRONMENT.from_string(template)
+        compiled = _compiled(template)
     try:
         lines = _output(compiled.generate(context)).split("\n")
     except TemplateError as error:
@@ -90,6 +91,11 @@ def render(
     lines = [_directive(line, values, parameters, access) for line in lines]
     _refuse(directives.problems(lines))
     return _encodable("\n".join(_assembled(lines, values, prologue)))
+
+
+@lru_cache(256)  # a site has some dozens, and each job is rendered when it is asked for and when it is submitted
+def _compiled(template: str) -> Template:
+    return _ENVIRONMENT.from_string(template)
 
 
 def ports_requested(lines: Iterable[str]) -> int:
@@ -134,7 +140,7 @@ def _survey(template: str) -> tuple[set[str], list[int]]:
     Nothing of it is evaluated: the optimizer, which folds constants however large, is left out.
     """
     with _understood():
-        _ENVIRONMENT.from_string(template)  # knows filters and what Python's own compiler refuses
+        _compiled(template)  # knows filters and what Python's own compiler refuses
         tree = _ENVIRONMENT.parse(template)
         tracker = meta.TrackingCodeGenerator(_ENVIRONMENT)
         tracker.optimizer = None
