@@ -4,12 +4,11 @@ usage: blocks.py
 
 A block of shell (bash, sh, console) has a comment on the line before it, or its page has a line in `PAGES`:
 
-==============================  =====================================================================
-``<!-- run by: FILE -->``       this test carries it out, word for word
-``<!-- tried by: FILE -->``     this test runs its commands, in other words (its output is an example)
-``<!-- needs: kubernetes -->``  a cluster of Kubernetes, which no test has
-``<!-- not run: WHY -->``       nobody does
-==============================  =====================================================================
+===========================  =====================================================================
+``<!-- run by: FILE -->``    this test carries it out, word for word
+``<!-- tried by: FILE -->``  this test runs its commands, in other words (its output is an example)
+``<!-- needs: WHAT -->``     one of `NEEDS`, which no test has
+===========================  =====================================================================
 
 Whoever runs a page word for word must read it, so the test's text names the page.
 """
@@ -33,7 +32,8 @@ PAGES = {"docs/api.md": ("run by", "tests/clients/test_examples.py")}
 """What holds of all blocks of a page that say nothing themselves."""
 GENERATED = {"docs/commands.md"}
 """Its blocks are synopses, drawn from the commands themselves."""
-KINDS = ("run by", "tried by", "needs", "not run")
+KINDS = ("run by", "tried by", "needs")
+NEEDS = {"kubernetes", "a container engine"}
 _BLOCK = re.compile(r"(?:^ *<!-- ([a-z ]+): ([^\n]*) -->\n)?^ *```([a-z]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _SHELLS = {"bash", "sh", "console"}
 _BARE = re.compile(r"^\s*(bwvisu|kubectl|helm|docker|etcdctl|etcdutl|pip) +[a-z]", re.MULTILINE)
@@ -55,9 +55,7 @@ class Block:
         if self.kind not in KINDS:
             return "nobody says who carries it out"
         if self.kind == "needs":
-            return "" if self.told == "kubernetes" else f"it needs {self.told}: say `not run`"
-        if self.kind == "not run":
-            return "" if self.told else "nobody says why it is not run"
+            return "" if self.told in NEEDS else f"it needs {self.told}, which a test can have"
         path = ROOT / self.told
         if not path.is_file():
             return f"there is no {self.told}"

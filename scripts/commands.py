@@ -31,8 +31,12 @@ def render() -> str:
     told = get_docs_for_click(obj=command, ctx=typer.Context(command, info_name="bwvisu"), name="bwvisu")
     told = told.replace(f"{epilog()}\n\n", "")
     told = re.sub(r"^\* `--help`: .*\n", "", told, flags=re.MULTILINE)
+    first, rest = re.split(
+        r"(?m)^(?=## )", told, maxsplit=1
+    )  # typer shows these two at other commands, which lack them
+    told = first + re.sub(r"^\* `--(install|show)-completion`: .*\n", "", rest, flags=re.MULTILINE)
     told = re.sub(r"\*\*Options\*\*:\n\n(?!\*)", "", told)
     return PAGE.format(
         codes="\n".join(f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items()),
-        commands=re.sub(r"^#", "##", told, flags=re.MULTILINE).strip(),
+        commands=re.sub(r"\n{3,}", "\n\n", re.sub(r"^#", "##", told, flags=re.MULTILINE)).strip(),
     )

@@ -20,6 +20,7 @@ READERS = {
     r"clusters\..*\.ssh\..*": {"reconciler"},
     r"mail\..*": {"reconciler"},
     r"secrets\.key_files\..*": {"api", "keyhole", "reconciler"},
+    r"tracing\.ca_file": {"reconciler"},
     r"portal\..*": {"portal"},
     r"applications\.path": {"api"},
 }

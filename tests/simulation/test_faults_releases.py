@@ -21,6 +21,7 @@ from tests.simulation.scenario import Scene, simulated
 from tests.simulation.service import KEYS
 
 SINCE = "since_the_next_release"
+SPOILT = b'{"somebody": "edited this"}'
 JOBS = {"specs", "status", "forwards", "notices", "quota"}
 """Records that are read and written again; what a leader sees and answers it always writes anew."""
 
@@ -128,3 +129,17 @@ async def test_a_store_of_the_future_is_refused_by_whoever_starts_and_whoever_co
     scene.etcd.commit("etcd", [], [Put(KEYS.installation, encode(drawn))])
     head.start()
     await scene.until(lambda: scene.leader is not None, "somebody leads")
+
+
+@simulated
+async def test_an_installations_record_that_cannot_be_read_is_told_and_not_drawn_anew(scene: Scene) -> None:
+    await scene.served()
+    scene.etcd.commit("etcd", [], [Put(KEYS.installation, SPOILT)])
+    for asked in (installation, refuse_the_future):
+        with pytest.raises(
+            OperatorError, match=r"installation cannot be read \(id: Field required\); restore a backup"
+        ):
+            await asked(SimStore(scene.etcd, "r3", scene.weather), KEYS)
+    entry = scene.etcd.entries.get(KEYS.installation)
+    assert entry is not None
+    assert entry.value == SPOILT

@@ -61,16 +61,21 @@
 {{- $auth := default dict .Values.settings.portal.auth -}}
 {{- $url := default "" (ternary $auth.issuer $auth.url (eq (default "" $auth.kind) "oidc")) -}}
 {{- if $url }}
-{{- $parts := urlParse $url -}}
-{{- $named := regexFind ":[0-9]+$" $parts.host | trimPrefix ":" }}
-- ports: [{port: {{ default (get (dict "https" "443" "http" "80" "ldaps" "636" "ldap" "389") $parts.scheme) $named | int }}}]
+- ports: [{port: {{ include "bwvisu.port.of" $url }}}]
   {{- with .Values.networkPolicy.signIn }}
   to: {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}
 {{- end -}}
 
-{{/* SSH to command nodes and gateways, and mail: nobody else's. */}}
+{{/* The port of a URL, named or usual. */}}
+{{- define "bwvisu.port.of" -}}
+{{- $parts := urlParse . -}}
+{{- $named := regexFind ":[0-9]+$" $parts.host | trimPrefix ":" -}}
+{{- default (get (dict "https" "443" "http" "80" "ldaps" "636" "ldap" "389") $parts.scheme) $named | int -}}
+{{- end -}}
+
+{{/* SSH to command nodes and gateways, mail, and traces: nobody else's. */}}
 {{- define "bwvisu.egress.reconciler" -}}
 {{- $ports := list -}}
 {{- range $_, $cluster := .Values.settings.clusters -}}
@@ -87,5 +92,8 @@
   {{- end }}
 {{- with .Values.settings.mail }}
 - ports: [{port: {{ default 25 .port | int }}}]
+{{- end }}
+{{- with .Values.settings.tracing }}
+- ports: [{port: {{ include "bwvisu.port.of" .url }}}]
 {{- end }}
 {{- end -}}

@@ -140,6 +140,7 @@ _AUDIT: dict[str, Any] = {
     "cluster": None,
     "gateway": None,
     "reason": None,
+    "request": "0f9a6f0e3c5b4d0c8a41d7b29e63c5f1",
     "at": "2026-11-22T21:20:02.101220Z",
 }
 _ADMISSION: dict[str, Any] = {

@@ -43,6 +43,8 @@ class AuditEntry(Document):
     gateway: str | None
     reason: str | None
     """Slug of the problem that was answered."""
+    request: str | None = None
+    """Id of the request (`X-Request-Id`): all that the logs say of it has this id, too."""
     at: AwareDatetime
 
 

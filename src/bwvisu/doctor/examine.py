@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bwvisu.adapters.ssh import SshPool
-from bwvisu.doctor import etcd
+from bwvisu.doctor import certificates, etcd
 from bwvisu.doctor.cluster import ClusterDoctor, Wanted
 from bwvisu.doctor.findings import HERE, Choice, Examined, Finding, Report, Subject, fault, ok, unknown
 from bwvisu.doctor.firewall import settled
 from bwvisu.doctor.patience import PatientWire
 from bwvisu.roles.conversions import ssh_settings
-from bwvisu.settings import Settings, unreadable_files
+from bwvisu.settings import Settings, named_files, unreadable_files
 
 Say = Callable[[str], None]
 """Told each machine that is done, for whoever waits."""
@@ -49,11 +50,12 @@ class Examination:
 
     def _files(self) -> Examined:
         """Files that the settings name, as whoever runs the doctor sees them."""
+        good = certificates.judge(named_files(self.settings), datetime.now(UTC))
         unreadable = unreadable_files(self.settings)
         if not unreadable:
-            return Examined(SERVICE, (ok("files", "all can be read"),))
+            return Examined(SERVICE, (ok("files", "all can be read"), good))
         lines = [f"ls -l {line.split(': ', 1)[1].split(' ', 1)[0]}" for line in unreadable]
-        return Examined(SERVICE, (fault("files", "; ".join(unreadable), HERE, *lines),))
+        return Examined(SERVICE, (fault("files", "; ".join(unreadable), HERE, *lines), good))
 
     def _kept(self, found: Iterable[Examined]) -> list[Examined]:
         """One row of checks for each subject, and of them what is wanted."""

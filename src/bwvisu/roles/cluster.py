@@ -16,6 +16,7 @@ loop                  does                                        nudged by
 ``config``            asks Slurm for MinJobAge, partitions …      -
 ``quota``             frees the places of jobs that are over      every change of a status
 ``mail``              mails those who want to be told             -
+``traces``            tells a collector how long each step took   -
 ``publish``           shows the cluster's state to the API        -
 ====================  ==========================================  =======================
 
@@ -62,6 +63,7 @@ from bwvisu.roles.gateways import GatewayLoops
 from bwvisu.roles.mail import mail_loops
 from bwvisu.roles.metrics import LeaderMetrics
 from bwvisu.roles.nodes import Nodes
+from bwvisu.roles.traces import traced
 from bwvisu.settings import ClusterSettings
 
 VERBS_AT_ONCE = 32
@@ -110,6 +112,7 @@ class ClusterTerm:
             clock=base.monotonic,
         )
         self._accounts = self._make_accounts()
+        self._watching, self._traces = traced(name, base, metrics.jobs.of(name))
         self._jobs = self._loop("jobs", self._make_jobs().reconcile, interval=2.0, gap=0.02)
         self._account_loop = self._loop("accounts", self._accounts.reconcile, interval=30.0)
         self._config = self._loop("config", self._learn_config, interval=EVERY)
@@ -154,6 +157,7 @@ class ClusterTerm:
             self._quota,
             self._publish,
             *self._mail,
+            *self._traces,
             *self._gateways.all(),
         )
         told = self._metrics.listener(self._name)
@@ -241,7 +245,7 @@ class ClusterTerm:
             self._scripts(),
             job_name=self._job_name,
             look_soon=self._watcher.loop.nudge,
-            watching=self._metrics.jobs.of(self._name),
+            watching=self._watching,
             clock=self._base.monotonic,
             wall=self._base.wall,
         )

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 import structlog
+from pydantic import ValidationError
 
 from bwvisu.adapters.etcd import Absent, EtcdFull, OutcomeUnknown, Put, Store, Unchanged
 from bwvisu.adapters.records import Keys, decode, encode
@@ -37,14 +38,14 @@ async def installation(store: Store, keys: Keys) -> Installation:
         entry = await store.get(keys.installation)
     if entry is None:
         raise OperatorError(f"{keys.installation} was deleted from the store while it was being made")
-    return _known(decode(Installation, entry.value))
+    return _known(keys, entry.value)
 
 
 async def refuse_the_future(store: Store, keys: Keys) -> None:
     """Raise OperatorError where a newer release has made the store its own; a store without a record is anybody's."""
     entry = await store.get(keys.installation)
     if entry is not None:
-        _known(decode(Installation, entry.value))
+        _known(keys, entry.value)
 
 
 async def keep_to_the_present(store: Store, keys: Keys) -> NoReturn:
@@ -75,7 +76,7 @@ async def _noted(store: Store, keys: Keys, leadership: Leadership) -> Installati
     entry = await store.get(keys.installation)
     if entry is None:
         raise OperatorError(f"{keys.installation} was deleted from the store")
-    drawn = _known(decode(Installation, entry.value))
+    drawn = _known(keys, entry.value)
     ours = drawn.model_copy(update={"release": RELEASE, "store_format": STORE_FORMAT})
     if ours == drawn:
         return drawn
@@ -91,7 +92,17 @@ async def _noted(store: Store, keys: Keys, leadership: Leadership) -> Installati
     return await _noted(store, keys, leadership)
 
 
-def _known(drawn: Installation) -> Installation:
+def _known(keys: Keys, value: bytes) -> Installation:
+    try:
+        drawn = decode(Installation, value)
+    except (
+        ValidationError
+    ) as error:  # no guess: without the id that stands there, what is ours on a cluster is not known
+        why = error.errors()[0]
+        place = ".".join(map(str, why["loc"]))
+        raise OperatorError(
+            f"{keys.installation} cannot be read ({place}: {why['msg']}); restore a backup of the store"
+        ) from error
     if drawn.store_format > STORE_FORMAT:
         raise OperatorError(
             f"the store is of format {drawn.store_format}: release {drawn.release} of bwVisu has made it its own, and "

@@ -15,7 +15,7 @@ from bwvisu.settings.cluster import (
     SshSettings,
     UserSettings,
 )
-from bwvisu.settings.files import unreadable_files
+from bwvisu.settings.files import named_files, unreadable_files
 from bwvisu.settings.load import DEFAULT_PATH, SettingsError, load, settings_path
 from bwvisu.settings.models import (
     ApiSettings,
@@ -69,6 +69,7 @@ __all__ = [
     "UserSettings",
     "expired_tokens",
     "load",
+    "named_files",
     "settings_path",
     "unreadable_files",
 ]

@@ -12,7 +12,12 @@ from bwvisu.settings.models import Settings
 
 def unreadable_files(settings: Settings) -> list[str]:
     """One line for each, as ``clusters.main.ssh.key_file: /k is not there``."""
-    return [f"{where}: {path} {fault}" for where, path in _paths(settings, "") if (fault := _fault(path))]
+    return [f"{where}: {path} {fault}" for where, path in named_files(settings) if (fault := _fault(path))]
+
+
+def named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Every file that the settings name, by its dotted name."""
+    return _paths(settings, "")
 
 
 def _paths(value: Any, where: str) -> Iterator[tuple[str, Path]]:

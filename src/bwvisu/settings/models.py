@@ -182,6 +182,19 @@ class MailSettings(Section):
         return self
 
 
+class TracingSettings(Section):
+    """A trace of each job, from its request to its first page, sent by the leader."""
+
+    url: Url
+    """Where the collector takes OTLP over HTTP, e.g. `http://collector:4318/v1/traces`."""
+    ca_file: Path | None = None
+    """Who may sign its certificate; none: the system's authorities."""
+    token_file: Path | None = None
+    """File that holds a bearer token for it; none: it asks for none."""
+    timeout: Duration = 10
+    """For each request; seconds."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set.  `load` reads it; built directly, it takes its arguments and the environment."""
 
@@ -213,6 +226,8 @@ class Settings(BaseSettings):
     """How the secrets of jobs lie in etcd."""
     mail: MailSettings | None = None
     """Mail to those who want to be told of their jobs; none: it is not sent."""
+    tracing: TracingSettings | None = None
+    """Traces in the form of OpenTelemetry; none: they are not drawn."""
     portal: PortalSettings | None = None
     """The web pages: `bwvisu serve portal`; none: there are none."""
 

@@ -32,6 +32,7 @@ class GatewayBoard:
     def __init__(self) -> None:
         self._states: dict[str, GatewayState] = {}
         self._held: dict[str, Table] = {}
+        self._strays: set[tuple[str, int]] = set()
 
     def saw(self, gateway: str, state: GatewayState) -> None:
         """Enter the last look."""
@@ -49,6 +50,15 @@ class GatewayBoard:
         """By gateway: forwards that are nobody's to remove, and whose ports are nobody's to give."""
         return dict(self._held)
 
+    def strayed(self, gateway: str, ports: Iterable[int]) -> None:
+        """Ports led somewhere though no record names them; now they do not."""
+        self._strays |= {(gateway, port) for port in ports}
+
+    def take_strays(self) -> Set[tuple[str, int]]:
+        """All that strayed since this was asked last."""
+        taken, self._strays = self._strays, set()
+        return taken
+
     def states(self) -> Mapping[str, GatewayState]:
         """By gateway; one that is not listed was never reached by this leader."""
         return dict(self._states)
@@ -59,11 +69,15 @@ class GatewayBoard:
 
 
 class Blocklist:
-    """Ports that somebody else seems to use, each for a while."""
+    """Ports that somebody else seems to use, each for a while.
 
-    def __init__(self, clock: Callable[[], float], seconds: float) -> None:
+    ``rest``: seconds for which one stays unused that led to a job of which there is no record, as after a restore.
+    """
+
+    def __init__(self, clock: Callable[[], float], seconds: float, rest: float) -> None:
         self._clock = clock
         self._seconds = seconds
+        self._rest = rest
         self._external: dict[tuple[str, int], float] = {}
         self._internal: dict[tuple[str, int], float] = {}
         self._underway: list[Allotment] = []
@@ -84,14 +98,19 @@ class Blocklist:
         self._internal |= dict.fromkeys(internal, until)
         self._external |= dict.fromkeys(external, until)
 
+    def _renew(self, strays: Iterable[tuple[str, int]]) -> None:
+        now = self._clock()
+        for stray in strays:
+            self._external[stray] = max(self._external.get(stray, 0.0), now + self._rest)
+        self._external = {key: until for key, until in self._external.items() if until > now}
+        self._internal = {key: until for key, until in self._internal.items() if until > now}
+
     def current(self, board: GatewayBoard, hosts: Iterable[str]) -> Blocked:
         """All that are blocked now: also those of foreign rules, and of forwards whose records cannot be read.
 
         To which of the ``hosts`` the latter lead is not known: their inner ports are blocked on all.
         """
-        now = self._clock()
-        self._external = {key: until for key, until in self._external.items() if until > now}
-        self._internal = {key: until for key, until in self._internal.items() if until > now}
+        self._renew(board.take_strays())
         external = _grouped(self._external)
         internal = _grouped(self._internal)
         for each in self._underway:

@@ -93,7 +93,7 @@ class ForwardsReconciler:
             board=board,
             closed=lambda: {*drained(), *left()},
             connections=connections,
-            blocklist=Blocklist(clock, _BLOCKED_SECONDS),
+            blocklist=Blocklist(clock, _BLOCKED_SECONDS, policy.quarantine),
         )
 
     async def retire(self) -> ForwardsPass:

@@ -282,6 +282,7 @@ class GatewaySync:
                 failed = self._failed(result)
                 return replace(failed, backend=backend, conflicts=picture.conflicts, blind=picture.blind)
         self._loaded = work.desired
+        self._board.strayed(self._gateway.name, picture.carried.keys() - work.named - self._held.keys())
         narrowed = self._bound and (bool(picture.leftovers) or narrows(picture.carried, work.desired))
         if not (change.whole or picture.leftovers or narrowed):
             actual = replace(picture.actual, forwards=work.desired)

@@ -45,7 +45,7 @@ async def test_what_was_asked_at_any_replica_is_shown_by_each_with_the_administr
     ):
         one.leader.knows("alice")
         job = await one.submit()
-        await other.client().delete(f"/api/v1/jobs/{job['id']}", headers=CAROL)
+        gone = await other.client().delete(f"/api/v1/jobs/{job['id']}", headers=CAROL)
         await one.client("reader").post("/api/v1/jobs", json=GOOD)
         expected = [
             ("createJob", "refused", "reader", None, None, "scope-missing"),
@@ -60,6 +60,7 @@ async def test_what_was_asked_at_any_replica_is_shown_by_each_with_the_administr
         assert [brief(each) for each in await entries(one)] == expected
         assert [each["action"] for each in await entries(one, job=job["id"])] == ["cancelJob", "createJob"]
         assert [each["reason"] for each in await entries(one, action="createJob", limit=1)] == ["scope-missing"]
+        assert [each["request"] for each in await entries(one, action="cancelJob")] == [gone.headers["X-Request-Id"]]
         assert await entries(one, user="bob") == []
 
 
