@@ -80,8 +80,7 @@ def render(
     """
     values: list[str] = []
     context = {**parameters, "job": job, "access": access, _COLLECTOR: values}
-    with _understood():
-        compiled = _compiled(template)
+    compiled = _compiled(template)
     try:
         lines = _output(compiled.generate(context)).split("\n")
     except TemplateError as error:
@@ -93,9 +92,11 @@ def render(
     return _encodable("\n".join(_assembled(lines, values, prologue)))
 
 
-@lru_cache(256)  # a site has some dozens, and each job is rendered when it is asked for and when it is submitted
+@lru_cache(maxsize=64)
 def _compiled(template: str) -> Template:
-    return _ENVIRONMENT.from_string(template)
+    """Most of the time that a script takes; all jobs of an application have the same."""
+    with _understood():
+        return _ENVIRONMENT.from_string(template)
 
 
 def ports_requested(lines: Iterable[str]) -> int:
@@ -140,7 +141,7 @@ def _survey(template: str) -> tuple[set[str], list[int]]:
     Nothing of it is evaluated: the optimizer, which folds constants however large, is left out.
     """
     with _understood():
-        _compiled(template)  # knows filters and what Python's own compiler refuses
+        _ENVIRONMENT.from_string(template)  # knows filters and what Python's own compiler refuses
         tree = _ENVIRONMENT.parse(template)
         tracker = meta.TrackingCodeGenerator(_ENVIRONMENT)
         tracker.optimizer = None
