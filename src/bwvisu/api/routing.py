@@ -38,7 +38,8 @@ AnyContext = Annotated[Context, Depends(_context)]
 """The services' context, whatever they know."""
 
 
-async def _ready_context(context: AnyContext) -> Context:
+async def _ready_context(request: Request) -> Context:  # each dependency of a dependency costs every call a twentieth
+    context: Context = request.app.state.context
     if not context.state.ready:
         raise TryAgain("the service has just started and is still reading its records", after=1)
     return context
