@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -139,7 +140,7 @@ async def _replicas(service: LocalService, count: int) -> AsyncIterator[list[int
         service.start("api", name, {"BWVISU_API__PORT": str(port)})
     try:
         for port in ports:
-            await eventually_true(lambda port=port: _ready(port), 120)  # type: ignore[misc]
+            await eventually_true(partial(_ready, port), 120)
         yield ports
     finally:
         for name in names.values():

@@ -14,6 +14,7 @@ import asyncio
 import resource
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 
 from bwvisu.domain.job import JobStatus
 from bwvisu.domain.lifecycle import Phase
@@ -74,7 +75,11 @@ async def _tell(say: Say, api: Process, job: str, size: int) -> float:
         for number in range(CHANGES):
             began = time.perf_counter()
             await api.leader.sees(job, JobStatus(phase=PHASES[number % 2]))
-            await eventually(lambda turn=number: all(len(reader.told) > turn for reader in readers), 60)  # type: ignore[misc]
+            await eventually(partial(_told, readers, number + 1), 60)
             took += [reader.told[number] - began for reader in readers]
     await asyncio.wait(following)
     return 1000 * percentile(took, 99)
+
+
+def _told(readers: list[Reader], changes: int) -> bool:
+    return all(len(reader.told) >= changes for reader in readers)
