@@ -158,7 +158,8 @@ class Fleet:
             {**common, "slurm_job_id": number + 1, "hosts": (_node(number),), "ports": 1}
         )
         yield keys.request(job_id, asked.run), asked
-        for seq, said in enumerate(({"event": "started"}, {"event": "listening", "port": port})):
+        reports: tuple[dict[str, object], ...] = ({"event": "started"}, {"event": "listening", "port": port})
+        for seq, said in enumerate(reports):
             yield keys.report(job_id, asked.run, seq), Report.model_validate({**common, **said, "seq": seq})
 
     def _forward(self, number: int) -> Forward:
