@@ -13,26 +13,22 @@ leader asks for the configuration and the partitions, which falls into one cell 
 """
 
 import asyncio
-import os
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import httpx2
 
 from bwvisu.cli.local import LocalService
 from bwvisu.sandbox import Sandbox
+from tests.bench.service import USERS, service_on_a_cluster
 from tests.bench.table import Curve, Goal, Result, Row, Say
-from tests.support.cluster import whole_sandbox
 from tests.support.sse import blocks
 from tests.support.traffic import looks
 from tests.support.waiting import eventually, eventually_true, free_port
-from tests.support.world import service_in
 
 STEPS: Sequence[tuple[int, Mapping[str, str]]] = ((10, {}), (490, {}), (1500, {"options": "hold"}))
 """How many further jobs each step has, and their parameters."""
@@ -40,8 +36,6 @@ REPLICAS, STREAMS = (1, 4), (0, 300)
 OBSERVED = 21.0
 """Seconds."""
 LOOK_EVERY = 3
-USERS = ("alice", "bob", "carol")
-TEMPLATES = Path(__file__).parents[1] / "support" / "templates"
 GOAL = Goal("at most", 1.05)
 
 
@@ -62,10 +56,9 @@ class Rates(NamedTuple):
 
 async def measure(say: Say) -> Result:
     """A row for the comparison, one for each cell, and the curve of those with the most to do."""
-    with TemporaryDirectory(prefix="bwv-bench-") as folder:
-        say("a sandbox cluster comes up")
-        with whole_sandbox(f"test-{os.getpid()}") as box, _service(box, Path(folder)) as service:
-            found = await _cells(say, service)
+    cluster = {"slurm": {"poll_interval": LOOK_EVERY}}
+    with service_on_a_cluster(say, "api", "keyhole", "reconciler", cluster=cluster) as service:
+        found = await _cells(say, service)
     seen = [rates.looks for rates in found.values()]
     compared = Row(
         "looks, in the cell with most", max(seen), "per minute",
@@ -80,17 +73,6 @@ async def measure(say: Say) -> Result:
 
 def _words(cell: Cell) -> str:
     return f"{cell.jobs} jobs, {cell.replicas} API, {cell.streams} streams"
-
-
-@contextmanager
-def _service(box: Sandbox, folder: Path) -> Iterator[LocalService]:
-    """A leader, a keyhole, and the first replica of the API."""
-    cluster = {"slurm": {"poll_interval": LOOK_EVERY}}
-    with service_in(box, folder, cluster, applications={"path": str(TEMPLATES)}) as service:
-        for role in ("api", "keyhole", "reconciler"):
-            service.start(role)
-        service.wait_until_ready(120)
-        yield service
 
 
 async def _cells(say: Say, service: LocalService) -> dict[Cell, Rates]:
