@@ -314,6 +314,8 @@ def watch(keyhole: Keyhole, ports: Set[int], script: "subprocess.Popen[bytes]", 
         if time.monotonic() >= due:
             try:
                 tell(keyhole, dict(events(listeners(), ports, os.getuid())), told)
+                if not ports:
+                    return  # nothing more is to be told of it before its end
                 if time.monotonic() >= late and any(told.get(port) != "listening" for port in ports):
                     keyhole.report("started", log_tail=tail(keyhole.secrets))
                     late = math.inf

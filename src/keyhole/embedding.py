@@ -6,6 +6,7 @@ only reports how it ends.  The attempt's key is in the script's text only: never
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
@@ -59,6 +60,7 @@ def prologue(config: ClientConfig) -> str:
     return (_ASKING if config.ports else _WITNESSED).format(ports=config.ports, first=_FIRST, client=client)
 
 
+@cache
 def _text(name: str) -> str:
     return files("keyhole").joinpath(f"{name}.py").read_text("ascii")
 

@@ -147,7 +147,9 @@ class LocalService:
 
     def wait(self, name: str, seconds: float = 30) -> int:
         """Wait for a process to end; its exit code, negative where a signal ended it."""
-        return self._processes.pop(name).wait(seconds)
+        code = self._processes[name].wait(seconds)
+        del self._processes[name]  # not before: one that does not end in time is still ours to kill
+        return code
 
     def stop(self, name: str) -> int:
         """End a process as a site would: SIGTERM."""
