@@ -1,7 +1,12 @@
 """How long a page of the portal takes while 300 pages are open and their sessions move.
 
-The promise: under 100 ms.  API, etcd and portal are processes as a site runs them; the test plays the leader and the
-browsers.  What is timed is from the request to the whole answer, over loopback.
+Etcd, the API and the portal are processes as a site runs them; the benchmark plays the leader and the browsers.  Each
+page is asked for 100 times, one by one, from the request to the whole answer, over loopback: first while no page is
+open, then while 300 pages of 100 persons follow their sessions, then while, in addition, 20 sessions change in each
+second.  The pages are those of a person with 100 sessions who is an administrator, too, so that no list is shorter than
+a page of it.  95 of 100 answers take no longer than the figure.
+
+The goal is on the busiest of the three; no floor was measured, since a promise to people is in milliseconds.
 """
 
 import asyncio
@@ -9,41 +14,68 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from statistics import median, quantiles
 
 import httpx2
-import pytest
 import yaml
 from cryptography.fernet import Fernet
 
-from bwvisu.domain.cluster import ClusterUser
 from bwvisu.domain.job import JobStatus
 from bwvisu.domain.lifecycle import Phase
 from bwvisu.portal.session import Person, Sealer
-from scripts.suites import ROOT
-from tests.contract.api.process import Process, process
-from tests.support.etcd import EtcdCluster
+from tests.bench.line import Line, lines
+from tests.bench.replica import accepted, replica
+from tests.bench.table import Goal, Result, Row, Say
+from tests.bench.timing import durations, percentile
+from tests.contract.api.process import Process
 from tests.support.sse import blocks
 from tests.support.waiting import eventually, eventually_true, free_port
 
 STREAMS, PERSONS, JOBS_EACH = 300, 100, 3
 MANY = 100
-"""Jobs of the one whose pages are timed: as many as a page shows."""
+"""Sessions of the one whose pages are timed: as many as a page shows."""
 ROUNDS = 100
 CHANGES_PER_SECOND = 20
-PAGES = ("/", "/applications", "/applications/terminal", "/sessions/{job}", "/admin", "/admin/sessions", "/admin/audit")
-PROMISE = 0.1
-AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+PAGES: Mapping[str, str] = {
+    "home": "/",
+    "applications": "/applications",
+    "a form": "/applications/terminal",
+    "a session": "/sessions/{job}",
+    "administration": "/admin",
+    "all sessions": "/admin/sessions",
+    "the trail": "/admin/audit",
+}
+PROMISE = Goal("at most", 100)
+"""Milliseconds."""
 
 
-@pytest.fixture
-def etcd() -> Iterator[EtcdCluster]:
-    with EtcdCluster() as cluster:
-        yield cluster
+async def measure(say: Say) -> Result:
+    """A row for each page."""
+    async with replica() as running, serving_portal(running.api, running.folder) as (url, sealer):
+        cookies = [cookie(sealer, number) for number in range(PERSONS)]
+        say("sessions are started")
+        numbers = (*range(PERSONS * JOBS_EACH), *[0] * (MANY - JOBS_EACH))
+        jobs = await accepted(running.api, [f"user{number % PERSONS}" for number in numbers])
+        pages = Pages(url, cookies)
+        async with asyncio.TaskGroup() as group:
+            await timed(say, url, cookies[0], jobs[0], "no page open")
+            following = [group.create_task(pages.follow(number)) for number in range(STREAMS)]
+            await eventually(lambda: all(pages.told), 60)
+            assert await pages.all_open()
+            await timed(say, url, cookies[0], jobs[0], f"{STREAMS} pages open")
+            changing = group.create_task(change_jobs(running.api, jobs))
+            before = sum(pages.told)
+            began = time.monotonic()
+            took = await timed(say, url, cookies[0], jobs[0], f"{STREAMS} pages open, {CHANGES_PER_SECOND} changes/s")
+            told = (sum(pages.told) - before) / (time.monotonic() - began)
+            for task in (*following, changing):
+                task.cancel()
+        assert told > 0
+    rows = [Row(f"{name}, 95 % within", each, "ms", goal=PROMISE) for name, each in took.items()]
+    return Result([*rows, Row("events told to the open pages meanwhile", told, "events/s")])
 
 
 @asynccontextmanager
@@ -89,19 +121,6 @@ def cookie(sealer: Sealer, number: int) -> str:
     return f"bwvisu={sealer.seal(session)}"
 
 
-async def start_jobs(api: Process) -> list[str]:
-    """Some of every person."""
-    api.leader.strangers = ClusterUser(name="anybody", exists=True, uid=1001, home="/home/x", checked_at=AT)
-    async with api.client() as client:
-        found = []
-        for number in (*range(PERSONS * JOBS_EACH), *[0] * (MANY - JOBS_EACH)):
-            job = {"user": f"user{number % PERSONS}", "application": "page"}  # of which one may have any number
-            answer = await client.post("/api/v1/jobs", json=job)
-            assert answer.status_code == 201, answer.text
-            found.append(answer.json()["id"])
-        return found
-
-
 class Pages:
     """Open pages: each follows its person's sessions."""
 
@@ -132,53 +151,16 @@ async def change_jobs(api: Process, jobs: Sequence[str]) -> None:
         await asyncio.sleep(1 / CHANGES_PER_SECOND)  # noqa: TID251 the rate is part of what is measured
 
 
-async def seconds(url: str, path: str, cookie: str) -> list[float]:
-    """How long each of many answers took."""
-    took = []
-    async with httpx2.AsyncClient(base_url=url, headers={"Cookie": cookie}, trust_env=False, timeout=60) as client:
-        for _ in range(ROUNDS):
-            began = time.perf_counter()
-            answer = await client.get(path)
-            took.append(time.perf_counter() - began)
-            assert answer.status_code == 200, answer.text
+async def timed(say: Say, url: str, cookie: str, job: str, state: str) -> dict[str, float]:
+    """By page: the milliseconds within which 95 of 100 answers are there."""
+    took = {}
+    async with lines(int(url.rpartition(":")[2]), 1, {"Cookie": cookie}) as (line,):
+        for name, path in PAGES.items():
+            found = await durations(partial(_page, line, path.format(job=job)), ROUNDS)
+            took[name] = 1000 * percentile(found, 95)
+            say(f"{state}: {name}: half within {1000 * percentile(found, 50):.1f} ms, 95 % within {took[name]:.1f} ms")
     return took
 
 
-async def measure(url: str, cookie: str, job: str, state: str) -> list[str]:
-    """A row for each page."""
-    rows = []
-    for path in PAGES:
-        took = await seconds(url, path.format(job=job), cookie)
-        numbers = (1000 * median(took), 1000 * quantiles(took, n=20)[-1], 1000 * max(took))
-        kept = "" if numbers[1] < 1000 * PROMISE else "  over the promise"
-        rows.append(f"{state:<32}{path:<26}" + "".join(f"{each:>9.1f}" for each in numbers) + kept)
-    return rows
-
-
-async def test_pages_while_300_are_open(etcd: EtcdCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [f"{'':<32}{'page, ms':<26}{'median':>9}{'95 %':>9}{'worst':>9}"]
-    applications = tmp_path / "applications"
-    applications.symlink_to(ROOT / "job_templates")
-    async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(process(etcd.endpoints, applications))
-        url, sealer = await stack.enter_async_context(serving_portal(api, tmp_path))
-        cookies = [cookie(sealer, number) for number in range(PERSONS)]
-        jobs = await start_jobs(api)
-        rows += await measure(url, cookies[0], jobs[0], "no page open")
-        pages = Pages(url, cookies)
-        async with asyncio.TaskGroup() as group:
-            following = [group.create_task(pages.follow(number)) for number in range(STREAMS)]
-            await eventually(lambda: all(pages.told), 60)
-            assert await pages.all_open()
-            rows += await measure(url, cookies[0], jobs[0], f"{STREAMS} pages open")
-            changing = group.create_task(change_jobs(api, jobs))
-            before = sum(pages.told)
-            began = time.monotonic()
-            rows += await measure(url, cookies[0], jobs[0], f"… and {CHANGES_PER_SECOND} changes a second")
-            rate = (sum(pages.told) - before) / (time.monotonic() - began)
-            for task in (*following, changing):
-                task.cancel()
-    rows.append(f"events told in a second: {rate:.0f}")
-    with capsys.disabled():
-        print("", *rows, sep="\n")
-    assert rate > 0
+async def _page(line: Line, path: str, _: int) -> None:
+    await line.ask(path)

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from bwvisu.api.auth import JobConnector, JobReader, JobWriter
 from bwvisu.api.etags import etag, named
 from bwvisu.api.models import AccessView, JobPage, JobView, NewJob, NewTime
-from bwvisu.api.routing import BODY, IfNoneMatch, Services, answer, errors, unchanged
+from bwvisu.api.routing import BODY, IfNoneMatch, Services, answer, answer_page, errors, unchanged
 from bwvisu.api.source import address_of
 from bwvisu.api.trail import OpenTrail
-from bwvisu.api.views import access_view, job_view, page_view
+from bwvisu.api.views import access_view, job_view
 from bwvisu.domain.lifecycle import State
 from bwvisu.domain.origin import plain_address
 from bwvisu.errors import Fault, InvalidInput, UserError
@@ -20,6 +20,7 @@ from bwvisu.services.access import access
 from bwvisu.services.cancel import cancel
 from bwvisu.services.context import visible
 from bwvisu.services.extend import extend, is_settled
+from bwvisu.services.feed import Feed
 from bwvisu.services.idle import keep
 from bwvisu.services.listing import Filter, list_jobs
 from bwvisu.services.request import JobRequest
@@ -97,6 +98,7 @@ async def create_job(
 
 @router.get("", operation_id="listJobs", summary="List jobs", response_model=JobPage, responses=errors())
 async def list_all(
+    request: Request,
     context: Services,
     principal: JobReader,
     user: Annotated[str | None, Query(max_length=256)] = None,
@@ -109,7 +111,9 @@ async def list_all(
 ) -> Response:
     """Newest first; jobs that are accepted while you turn pages shift nothing."""
     wanted = Filter(user, state, application, cluster, slurm_job)
-    return answer(page_view(await list_jobs(context, principal, wanted, limit=limit, cursor=cursor)))
+    page = await list_jobs(context, principal, wanted, limit=limit, cursor=cursor)
+    feed: Feed = request.app.state.feed
+    return answer_page([feed.document(job) for job in page.items], page.next_cursor)
 
 
 @router.get(

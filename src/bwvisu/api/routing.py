@@ -38,7 +38,8 @@ AnyContext = Annotated[Context, Depends(_context)]
 """The services' context, whatever they know."""
 
 
-async def _ready_context(context: AnyContext) -> Context:
+async def _ready_context(request: Request) -> Context:  # each dependency of a dependency costs every call a twentieth
+    context: Context = request.app.state.context
     if not context.state.ready:
         raise TryAgain("the service has just started and is still reading its records", after=1)
     return context
@@ -61,7 +62,13 @@ def answer_json(values: Mapping[str, Any], status: int = 200, **headers: str) ->
     return _json(json.dumps(values, ensure_ascii=False), status, headers)
 
 
-def _json(text: str, status: int, headers: Mapping[str, str]) -> Response:
+def answer_page(documents: Sequence[bytes], next_cursor: str | None) -> Response:
+    """A page of documents that are JSON already."""
+    cursor = json.dumps(next_cursor).encode()
+    return _json(b'{"items":[%b],"next_cursor":%b}' % (b",".join(documents), cursor), 200, {})
+
+
+def _json(text: str | bytes, status: int, headers: Mapping[str, str]) -> Response:
     return Response(
         text,
         status_code=status,

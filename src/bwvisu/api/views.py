@@ -16,7 +16,6 @@ from bwvisu.api.models import (
     GatewayStatus,
     IdleStopLimits,
     IdleView,
-    JobPage,
     JobView,
     MomentView,
     NodeStatus,
@@ -33,7 +32,6 @@ from bwvisu.planning.extension import standing
 from bwvisu.planning.idle import idle_since, warned
 from bwvisu.services.access import Access
 from bwvisu.services.clusters import Cluster
-from bwvisu.services.listing import Page
 from bwvisu.services.offers import runs_on, usual_idle_stops
 from bwvisu.services.state import Job
 from bwvisu.settings import ClusterSettings, IdleStopSettings
@@ -62,11 +60,6 @@ def job_view(job: Job) -> JobView:
         exit_code=status.exit_code,
         revision=job.revision,
     )
-
-
-def page_view(page: Page) -> JobPage:
-    """A page of jobs."""
-    return JobPage(items=tuple(job_view(job) for job in page.items), next_cursor=page.next_cursor)
 
 
 def _timeline(job: Job, status: JobStatus) -> tuple[MomentView, ...]:

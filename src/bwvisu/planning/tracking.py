@@ -212,8 +212,9 @@ def _restarts(row: SlurmJob, before: SlurmView | None) -> int:
 
 def _nodes(row: SlurmJob, before: SlurmView | None) -> tuple[str, ...]:
     """Where it runs; where it ran, once that is over; never where it ran before a requeue."""
-    over = row.state.group in {StateGroup.COMPLETING, StateGroup.TERMINAL}
-    return before.nodes if over and not row.nodes and before is not None else row.nodes
+    if row.nodes or before is None:
+        return row.nodes
+    return before.nodes if row.state.group in {StateGroup.COMPLETING, StateGroup.TERMINAL} else ()
 
 
 def _word(reason: str) -> str | None:

@@ -59,9 +59,9 @@ class LeaderBooks:
         """When admissions expire by ``clock``, by their ids and times."""
 
     def requests(self) -> Sequence[PortRequest]:
-        """All requests of this cluster's jobs; those of jobs that are left alone wait."""
-        kept, left_alone = self._records.requests.kept.values(), self._records.unreadable
-        return [each.record for each in kept if each.record.job_id not in left_alone and self._ours(each.record.job_id)]
+        """All requests of this cluster's jobs that are not over; those of jobs that are left alone wait."""
+        kept = self._records.requests.kept.values()
+        return [each.record for each in kept if self._may_ask(each.record.job_id)]
 
     def reports(self, job_id: JobId) -> Sequence[Report]:
         """All reports of one job, by run and number."""
@@ -128,6 +128,12 @@ class LeaderBooks:
                     at=self._wall(),
                 )
             )
+
+    def _may_ask(self, job_id: JobId) -> bool:
+        """Whether anything could come of it: of the most jobs that are kept, which are over, nothing can."""
+        status = self._records.status.get(job_id)
+        over = status is not None and status.phase is Phase.FINISHED
+        return not over and job_id not in self._records.unreadable and self._ours(job_id)
 
     def _ours(self, job_id: JobId, cluster: str = "") -> bool:
         """Jobs of this cluster, and those that are forgotten: what was written of one at its very end must go too.

@@ -141,10 +141,11 @@ class Feed:
 
     def _parts(self, jobs: Sequence[Job], revision: int) -> Iterator[Snapshot]:
         for begin in range(0, max(len(jobs), 1), CHUNK):
-            documents = tuple(self._document(job) for job in jobs[begin : begin + CHUNK])
+            documents = tuple(self.document(job) for job in jobs[begin : begin + CHUNK])
             yield Snapshot(documents, revision if begin + CHUNK >= len(jobs) else None)
 
-    def _document(self, job: Job) -> bytes:
+    def document(self, job: Job) -> bytes:
+        """A job as the mirrors have it, rendered once for all who ask: streams and lists."""
         return self._documents.of(job.spec.id, job.revision, lambda: self._render(job))
 
     # ---- what it goes on with ---------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ class Feed:
                 touched[job_id] = _former(change) or touched.get(job_id)
         for job_id, former in touched.items():
             if (job := self._state.job(job_id)) is not None:
-                yield _event(changes.revision, job.spec, self._document(job))
+                yield _event(changes.revision, job.spec, self.document(job))
             elif former is not None:
                 self._documents.forget(job_id)
                 yield _event(changes.revision, former, None)
@@ -180,6 +181,7 @@ class Feed:
             self._begin_anew(Lapse.OTHER_GENERATION)
 
     def _begin_anew(self, lapse: Lapse) -> None:
+        self._documents = Documents()  # a restored store gives the same revisions again
         self._ring.reset(self._state.jobs.revision)
         for mailbox in self._audience:
             mailbox.break_off(lapse)

@@ -6,13 +6,15 @@ from ipaddress import ip_network
 from bwvisu.adapters.etcd import Absent, Committed, Put, Store
 from bwvisu.adapters.records import Keys
 from bwvisu.domain.admission import Admission, Admissions
+from bwvisu.domain.lifecycle import Phase
 from bwvisu.reconcilers.keyhole_host import LeaderBooks
 from bwvisu.reconcilers.leadership import Leadership
 from bwvisu.reconcilers.records import Records
 from bwvisu.reconcilers.writer import Writer
-from keyhole.domain import JobForwards
+from keyhole.domain import JobForwards, Run
 from tests.support.keyhole import Clock
-from tests.unit.planning.build import ID, OTHER_ID, spec
+from tests.unit.planning.build import ID, OTHER_ID, known, spec
+from tests.unit.reconcilers.spoken import request
 
 
 async def both(store: Store, keys: Keys) -> tuple[Records, LeaderBooks, LeaderBooks]:
@@ -52,6 +54,16 @@ async def test_what_a_record_that_could_never_be_read_owns_is_its_own_cluster_s(
     records.change(keys.forwards(ID), 3, JobForwards(job_id=ID))
     assert main.unread() is None
     assert set(main.forwards()) == {ID}
+
+
+async def test_a_job_that_is_over_asks_for_nothing(store: Store, keys: Keys) -> None:
+    records, main, north = await both(store, keys)
+    records.change(keys.spec(ID), 1, spec(job_id=ID))
+    records.change(keys.request(ID, Run(1, 0)), 2, request())
+    assert ([each.job_id for each in main.requests()], north.requests()) == ([ID], [])
+    for phase, asking in ((Phase.READY, [ID]), (Phase.FINISHED, [])):
+        records.change(keys.status(ID), 3, known(phase))
+        assert [each.job_id for each in main.requests()] == asking
 
 
 def _admission(network: str, expires_at: datetime) -> Admission:

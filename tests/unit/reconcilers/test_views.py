@@ -166,6 +166,16 @@ def test_who_uses_a_service_is_told_by_this_leader_or_stays_as_it_is_written_dow
         assert {name: getattr(service, name) for name in written} == expected
 
 
+def test_services_that_are_as_they_are_written_down_are_the_very_same_objects(cluster: Cluster) -> None:
+    cluster.put(KEYS.forwards(ID), JobForwards(job_id=ID, grants=(grant(GrantPhase.OPEN),)))
+    cluster.put(KEYS.status(ID), known(Phase.READY))
+    found = cluster.view.services or ()
+    assert found
+    status = known(Phase.READY).model_copy(update={"services": tuple(each.model_copy() for each in found)})
+    cluster.put(KEYS.status(ID), status)
+    assert cluster.view.services is status.services
+
+
 @pytest.mark.parametrize("use", [None, Told(0.0, 1, Totals(11, 21), None)])
 def test_what_has_moved_was_last_used_where_it_was(cluster: Cluster, use: Told | None) -> None:
     board = Board()
