@@ -16,10 +16,12 @@ def forget_workspaces(sandbox: Sandbox) -> None:
 def run_cell(page: Page, cell: str) -> Locator:
     """Run ``cell`` in a new notebook, from the launcher; gives where its output appears."""
     page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=PATIENCE)
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").click()
-    page.keyboard.type(cell)
-    # a cell that is run before its kernel is there is not run at all
+    # A cell that is run before its kernel is there is not run at all; what is typed while the page is built is lost.
     kernel = page.locator(".jp-Notebook-ExecutionIndicator")
     expect(kernel).to_have_attribute("data-status", "idle", timeout=PATIENCE)
+    editor = page.locator(".jp-Notebook .jp-CodeCell .cm-content")
+    editor.click()
+    page.keyboard.type(cell)
+    expect(editor).to_contain_text(cell.splitlines()[-1], timeout=PATIENCE)
     page.keyboard.press("Shift+Enter")
     return page.locator(".jp-Notebook .jp-OutputArea-output")
