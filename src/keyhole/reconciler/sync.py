@@ -112,6 +112,10 @@ class Picture:
         tables = [*(actual.forwards for _, actual in self.leftovers), self.actual.forwards]
         return {port: target for table in tables for port, target in table.items()}
 
+    def dropped(self, change: Change) -> set[int]:
+        """Ports that lead nowhere, or elsewhere, after a change."""
+        return {*change.remove, *(port for _, actual in self.leftovers for port in actual.forwards)}
+
     def differs_from(self, table: Table) -> bool:
         """Whether somebody changed what was loaded as ``table``."""
         return not self.actual.intact or self.actual.forwards != table
@@ -274,6 +278,8 @@ class GatewaySync:
         loads = picture.loads(work.desired, change, work.closing, strangers)
         if not loads:
             return self._seen_through(report, picture)
+        # Before they are gone: of a load without an answer, nobody sees afterwards that they led somewhere.
+        self._board.strayed(self._gateway.name, picture.dropped(change) - work.named)
         # The result is unknown until all is loaded; after a load of the whole, the next pass looks at it.
         self._picture, self._loaded = None, None
         for backend, rules, cuts in loads:
@@ -282,7 +288,6 @@ class GatewaySync:
                 failed = self._failed(result)
                 return replace(failed, backend=backend, conflicts=picture.conflicts, blind=picture.blind)
         self._loaded = work.desired
-        self._board.strayed(self._gateway.name, picture.carried.keys() - work.named - self._held.keys())
         narrowed = self._bound and (bool(picture.leftovers) or narrows(picture.carried, work.desired))
         if not (change.whole or picture.leftovers or narrowed):
             actual = replace(picture.actual, forwards=work.desired)
