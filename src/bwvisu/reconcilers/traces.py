@@ -59,7 +59,8 @@ class Traces:
         sending = list(self._waiting)
         if sending:
             await self._send(sending)
-        while self._waiting and self._waiting[0] in sending:
+        sent = {id(each) for each in sending}  # others may have come, and the oldest may have been dropped, meanwhile
+        while self._waiting and id(self._waiting[0]) in sent:
             self._waiting.popleft()
         return len(sending)
 
