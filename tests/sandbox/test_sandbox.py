@@ -94,6 +94,7 @@ def test_steps_run_on_all_nodes_of_a_job(sandbox: Sandbox) -> None:
 def test_a_job_over_its_memory_ends_out_of_memory(sandbox: Sandbox) -> None:
     job = submit(sandbox, "#!/bin/bash\npython3 -c 'bytearray(300 << 20)'\n", "--mem=50M", "-o", "/dev/null")
     until(lambda: state(sandbox, job) == "OUT_OF_MEMORY", 60, "the job ends so")
+    assert "ExitCode=0:125" in sandbox.run("ctl", ["scontrol", "show", "job", job]).stdout
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,8 @@ def test_a_lingering_sbatch_is_ended_by_timeout_through_sudo(sandbox: Sandbox) -
 def test_what_can_never_run_pends_with_its_reason(sandbox: Sandbox, options: tuple[str, ...], reason: str) -> None:
     job = submit(sandbox, SLEEPER, *options)
     show = ["squeue", "-h", "-j", job, "-o", "%T %r"]
-    until(lambda: sandbox.run("ctl", show).stdout.split() == ["PENDING", reason], 60, reason)
+    until(lambda: sandbox.run("ctl", show).stdout.split()[1:] == [reason], 60, reason)
+    assert state(sandbox, job) == "PENDING"
     cancel(sandbox, job)
 
 
@@ -268,6 +270,7 @@ def test_slurmctld_comes_back_with_the_jobs_that_it_had_saved(sandbox: Sandbox) 
         return state(sandbox, job) == "RUNNING"
 
     until(back, 60, "slurmctld knows it again")
+    assert sandbox.run("ctl", ["squeue", "-h", "-j", job, "-o", "%k"]).stdout.strip() == "changed"
     cancel(sandbox, job)
 
 
